@@ -1,0 +1,163 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// Bundle is the unit of deployment: one directory of a repository, or resources written by hand.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=mb,categories=muster
+// +kubebuilder:printcolumn:name="Path",type=string,JSONPath=`.spec.source.path`
+// +kubebuilder:printcolumn:name="Gen",type=integer,JSONPath=`.status.generation`
+// +kubebuilder:printcolumn:name="Clusters",type=string,JSONPath=`.status.display.readyClusters`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+type Bundle struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+	// Spec is what is wanted.
+	Spec BundleSpec `json:"spec"`
+	// Status is what became of it.
+	// +optional
+	Status BundleStatus `json:"status,omitempty"`
+}
+
+// BundleList is a list of Bundles.
+//
+// +kubebuilder:object:root=true
+type BundleList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Bundle `json:"items"`
+}
+
+// BundleSpec is what is wanted.
+// +kubebuilder:validation:XValidation:rule="!has(self.source) || !has(self.resources) || size(self.resources) == 0",message="a bundle read from Git has no resources of its own"
+type BundleSpec struct {
+	BundleOptions `json:",inline"`
+	// Source says which directory of which repository this was read from.
+	// +optional
+	Source *BundleSource `json:"source,omitempty"`
+	// Inputs is the content id of the bundle's files.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Inputs string `json:"inputs,omitempty"`
+	// Resources are files written by hand (Fleet's resources).
+	// +optional
+	Resources []BundleResource `json:"resources,omitempty"`
+	// Targets say which clusters get the bundle; none in a hand-made bundle means all.
+	// +optional
+	Targets []Target `json:"targets,omitempty"`
+	// TargetRestrictions limit Targets.
+	// +optional
+	TargetRestrictions []Target `json:"targetRestrictions,omitempty"`
+	// TargetCustomizations override options per cluster.
+	// +optional
+	TargetCustomizations []Customization `json:"targetCustomizations,omitempty"`
+	// TargetCustomizationMode is FirstMatch (default) or AllMatches.
+	// +optional
+	TargetCustomizationMode CustomizationMode `json:"targetCustomizationMode,omitempty"`
+	// DependsOn lists bundles that must be ready first on the same cluster.
+	// +optional
+	DependsOn []Dependency `json:"dependsOn,omitempty"`
+	// RolloutStrategy is Fleet's.
+	// +optional
+	RolloutStrategy *RolloutStrategy `json:"rolloutStrategy,omitempty"`
+	// Rollout is Muster's own.
+	// +optional
+	Rollout *RolloutOptions `json:"rollout,omitempty"`
+	// Paused computes and shows changes without handing them out.
+	// +optional
+	Paused bool `json:"paused,omitempty"`
+}
+
+// BundleSource says where a bundle was read.
+type BundleSource struct {
+	// GitRepo is the name of the GitRepo.
+	GitRepo string `json:"gitRepo"`
+	// Path is the bundle's directory.
+	Path string `json:"path"`
+	// OptionsFile is the fleet.yaml used, relative to Path.
+	// +optional
+	OptionsFile string `json:"optionsFile,omitempty"`
+	// Identity is the digest of everything read for this bundle (git tree hashes).
+	Identity string `json:"identity"`
+	// Commit is the commit at which Identity last changed.
+	// +optional
+	Commit string `json:"commit,omitempty"`
+}
+
+// BundleResource is one file of a hand-made bundle.
+type BundleResource struct {
+	// Name is the file name.
+	// +optional
+	Name string `json:"name,omitempty"`
+	// Content is the text, encoded as Encoding says.
+	Content string `json:"content"`
+	// Encoding is empty (plain text), base64 or base64+gz.
+	// +optional
+	// +kubebuilder:validation:Enum="";base64;base64+gz
+	Encoding string `json:"encoding,omitempty"`
+}
+
+// BundleStatus is what became of a bundle.
+type BundleStatus struct {
+	// ObservedGeneration is the spec's generation this status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Generation counts changes of what any cluster shall run; see Rollout.
+	// +optional
+	Generation int64 `json:"generation,omitempty"`
+	// Summary counts clusters by state.
+	// +optional
+	Summary Summary `json:"summary,omitempty"`
+	// Display holds texts for the printer columns.
+	// +optional
+	Display Display `json:"display,omitempty"`
+	// NotReady lists clusters that are not Ready, at most 20.
+	// +optional
+	// +kubebuilder:validation:MaxItems=20
+	NotReady []ClusterState `json:"notReady,omitempty"`
+	// Holds are what waits for a person or a time.
+	// +optional
+	// +kubebuilder:validation:MaxItems=20
+	Holds []Hold `json:"holds,omitempty"`
+	// Problems are what is wrong, with file and line; at most 20.
+	// +optional
+	// +kubebuilder:validation:MaxItems=20
+	Problems []Problem `json:"problems,omitempty"`
+	// Conditions: Ready, Reconciling, Stalled, Held.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// ClusterState is one cluster's state for one bundle.
+type ClusterState struct {
+	// Cluster is workspace/name.
+	Cluster string `json:"cluster"`
+	// State as in DESIGN: Applying, NotReady, Modified, Failed, Held, Pending, Removing.
+	State string `json:"state"`
+	// Message says why.
+	// +optional
+	Message string `json:"message,omitempty"`
+	// Generation the state speaks of.
+	// +optional
+	Generation int64 `json:"generation,omitempty"`
+}
+
+// Hold is something that waits, and why.
+type Hold struct {
+	// ID is what muster approve names.
+	ID string `json:"id"`
+	// Reason in CamelCase.
+	Reason string `json:"reason"`
+	// Message says what is held and what releases it.
+	Message string `json:"message"`
+	// Until is when it ends by itself, if it does.
+	// +optional
+	Until *metav1.Time `json:"until,omitempty"`
+}
