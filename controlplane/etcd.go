@@ -16,6 +16,9 @@ import (
 // on a loaded 2-core machine it needs about half a second.
 const etcdReadyTimeout = 60 * time.Second
 
+// slowRequest is how long a request may take before etcd mentions it.
+const slowRequest = time.Second
+
 // etcdOptions are the few settings a throw-away single-member etcd needs.
 type etcdOptions struct {
 	dataDir        string
@@ -82,6 +85,8 @@ func (o etcdOptions) config() (*embed.Config, error) {
 	c.UnsafeNoFsync = o.unsafeNoFsync
 	c.SnapshotCount = o.snapshotCount
 	c.MaxRequestBytes = o.maxRequestSize
+	// The library's zero value would log every single request as slow.
+	c.WarningUnaryRequestDuration = slowRequest
 	return c, o.applyOptional(c)
 }
 

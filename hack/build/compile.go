@@ -36,7 +36,7 @@ func (t target) compile(ctx context.Context, root string) error {
 // list asks Go for every package of the build; the modules that are not there
 // yet are downloaded by this, which on a new machine is the first minute.
 func (t target) list(ctx context.Context, root string, screen *screen) ([]pkg, error) {
-	const format = "{{.ImportPath}}\t{{.Dir}}\t{{join .GoFiles \",\"}},{{join .CgoFiles \",\"}}\t{{join .Imports \",\"}}"
+	const format = "{{.ImportPath}}\t{{.Dir}}\t{{join .GoFiles \",\"}},{{join .CgoFiles \",\"}}\t{{join .Imports \",\"}}\t{{.DepOnly}}"
 	args := append([]string{"list", "-deps", "-f", format}, t.Packages...)
 	command := exec.CommandContext(ctx, "go", args...)
 	command.Dir = filepath.Join(root, t.Dir)

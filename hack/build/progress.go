@@ -15,6 +15,7 @@ type pkg struct {
 	Path    string
 	Imports []string
 	Bytes   int64 // size of its sources: compile time is roughly proportional
+	Asked   bool  // named on go build's command line, not only a dependency
 }
 
 // parsePackages reads what `go list` printed in the format of target.list.
@@ -24,13 +25,14 @@ func parsePackages(r io.Reader) ([]pkg, error) {
 	scanner.Buffer(nil, 4<<20)
 	for scanner.Scan() {
 		fields := strings.Split(scanner.Text(), "\t")
-		if len(fields) != 4 {
+		if len(fields) != 5 {
 			return nil, fmt.Errorf("go list printed %q", scanner.Text())
 		}
 		packages = append(packages, pkg{
 			Path:    fields[0],
 			Imports: strings.Split(fields[3], ","),
 			Bytes:   sourceBytes(fields[1], strings.Split(fields[2], ",")),
+			Asked:   fields[4] == "false",
 		})
 	}
 	return packages, scanner.Err()
@@ -124,10 +126,21 @@ func (p *progress) remaining(now time.Time) (time.Duration, bool) {
 	return time.Duration(perByte * (float64(p.left) + float64(p.total)/20)), true
 }
 
+// linking is true once everything asked for was named: only then nothing is
+// left but putting it together.
+func (p *progress) linking() bool {
+	for path, one := range p.packages {
+		if one.Asked && !p.named[path] {
+			return false
+		}
+	}
+	return true
+}
+
 // line is the one line a waiting person reads.
 func (p *progress) line(now time.Time) string {
 	text := fmt.Sprintf("%d of %d packages", p.done(), len(p.packages))
-	if p.done() == len(p.packages) {
+	if p.linking() {
 		return text + ", linking"
 	}
 	left, ok := p.remaining(now)
