@@ -4,6 +4,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // Bundle is the unit of deployment: one directory of a repository, or resources written by hand.
 //
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 180",message="the name of a bundle has at most 180 characters"
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=mb,categories=muster
@@ -46,26 +47,32 @@ type BundleSpec struct {
 	Inputs string `json:"inputs,omitempty"`
 	// Resources are files written by hand (Fleet's resources).
 	// +optional
+	// +kubebuilder:validation:MaxItems=5000
 	Resources []BundleResource `json:"resources,omitempty"`
-	// Targets say which clusters get the bundle; none in a hand-made bundle means all.
+	// Targets say which clusters get the bundle: the first entry that matches a cluster decides.
+	// None in a bundle made by hand means every cluster of the workspace.
 	// +optional
+	// +kubebuilder:validation:MaxItems=1000
 	Targets []Target `json:"targets,omitempty"`
-	// TargetRestrictions limit Targets.
+	// TargetRestrictions limit Targets: a cluster gets the bundle only if one of them matches it too.
 	// +optional
+	// +kubebuilder:validation:MaxItems=1000
 	TargetRestrictions []Target `json:"targetRestrictions,omitempty"`
 	// TargetCustomizations override options per cluster.
 	// +optional
+	// +kubebuilder:validation:MaxItems=1000
 	TargetCustomizations []Customization `json:"targetCustomizations,omitempty"`
 	// TargetCustomizationMode is FirstMatch (default) or AllMatches.
 	// +optional
 	TargetCustomizationMode CustomizationMode `json:"targetCustomizationMode,omitempty"`
 	// DependsOn lists bundles that must be ready first on the same cluster.
 	// +optional
+	// +kubebuilder:validation:MaxItems=100
 	DependsOn []Dependency `json:"dependsOn,omitempty"`
-	// RolloutStrategy is Fleet's.
+	// RolloutStrategy is Fleet's: partitions and how many clusters may be unavailable.
 	// +optional
 	RolloutStrategy *RolloutStrategy `json:"rolloutStrategy,omitempty"`
-	// Rollout is Muster's own.
+	// Rollout is Muster's own way to say how a change spreads.
 	// +optional
 	Rollout *RolloutOptions `json:"rollout,omitempty"`
 	// Paused computes and shows changes without handing them out.
@@ -91,7 +98,7 @@ type BundleSource struct {
 
 // BundleResource is one file of a hand-made bundle.
 type BundleResource struct {
-	// Name is the file name.
+	// Name is the file name; its ending tells what it holds.
 	// +optional
 	Name string `json:"name,omitempty"`
 	// Content is the text, encoded as Encoding says.

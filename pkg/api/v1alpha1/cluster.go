@@ -7,6 +7,7 @@ import (
 
 // Cluster is a Kubernetes cluster with an agent. Its labels belong to operators.
 //
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="the name of a cluster has at most 63 characters"
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=mc,categories=muster
@@ -39,10 +40,10 @@ type ClusterList struct {
 
 // ClusterSpec is set by operators.
 type ClusterSpec struct {
-	// Paused freezes what the cluster is assigned.
+	// Paused freezes what the cluster is assigned: it keeps running what it runs, and gets nothing new.
 	// +optional
 	Paused bool `json:"paused,omitempty"`
-	// TemplateValues are ClusterValues in value templates.
+	// TemplateValues are free values of this cluster; a fleet.yaml reads them as .ClusterValues in value templates.
 	// +optional
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +kubebuilder:validation:Schemaless

@@ -41,8 +41,9 @@ type GitRepoSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:Pattern=`^(https?://|ssh://|[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:).+$`
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^https?://[^/@]*:[^/]*@')",message="put the password into a Secret and name it in clientSecretName; a URL is shown to everyone"
 	Repo string `json:"repo"`
-	// Branch to follow; the remote's HEAD if neither branch nor revision is set.
+	// Branch to follow; the remote's default branch if neither branch nor revision is set.
 	// +optional
 	// +kubebuilder:validation:MaxLength=255
 	Branch string `json:"branch,omitempty"`
@@ -56,25 +57,32 @@ type GitRepoSpec struct {
 	TargetNamespace string `json:"targetNamespace,omitempty"`
 	// ClientSecretName names the Secret with Git credentials; `gitcredential` is read if it is empty.
 	// +optional
+	// +kubebuilder:validation:MaxLength=253
 	ClientSecretName string `json:"clientSecretName,omitempty"`
 	// HelmSecretName names the Secret with chart registry credentials.
 	// +optional
+	// +kubebuilder:validation:MaxLength=253
 	HelmSecretName string `json:"helmSecretName,omitempty"`
 	// HelmSecretNameForPaths names a Secret with credentials by path.
 	// +optional
+	// +kubebuilder:validation:MaxLength=253
 	HelmSecretNameForPaths string `json:"helmSecretNameForPaths,omitempty"`
 	// HelmRepoURLRegex limits the chart repositories that get credentials.
 	// +optional
+	// +kubebuilder:validation:MaxLength=1024
 	HelmRepoURLRegex string `json:"helmRepoURLRegex,omitempty"`
 	// CABundle is a PEM bundle to verify the server with.
 	// +optional
+	// +kubebuilder:validation:MaxLength=1048576
 	CABundle []byte `json:"caBundle,omitempty"`
 	// InsecureSkipTLSVerify leaves the server's certificate unchecked; shown as a condition.
 	// +optional
 	InsecureSkipTLSVerify bool `json:"insecureSkipTLSVerify,omitempty"`
-	// Paths are globs of directories, relative to the root; none means the root.
+	// Paths are globs of directories, relative to the root; none means the root. A path
+	// that matches nothing is an error, and everything deployed stays as it is.
 	// +optional
 	// +kubebuilder:validation:MaxItems=1000
+	// +kubebuilder:validation:items:MaxLength=1024
 	Paths []string `json:"paths,omitempty"`
 	// Bundles lists bundles explicitly, instead of paths.
 	// +optional
@@ -85,12 +93,19 @@ type GitRepoSpec struct {
 	Paused bool `json:"paused,omitempty"`
 	// ServiceAccount is impersonated on target clusters.
 	// +optional
+	// +kubebuilder:validation:MaxLength=253
 	ServiceAccount string `json:"serviceAccount,omitempty"`
-	// Targets say which clusters get the bundles.
+	// Targets say which clusters get the bundles: the first entry that matches a cluster
+	// decides. Without any, the ClusterGroup named default does.
 	// +optional
+	// +kubebuilder:validation:MaxItems=1000
 	Targets []Target `json:"targets,omitempty"`
 	// PollingInterval between two looks at the remote. Default 15s.
 	// +optional
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,9}([.][0-9]{1,9})?(ns|us|ms|s)|[0-9]{1,6}([.][0-9]{1,9})?m|[0-9]{1,5}([.][0-9]{1,9})?h)+)$')",message="must be a valid Go duration such as 15s, 5m or 1h30m"
 	PollingInterval *metav1.Duration `json:"pollingInterval,omitempty"`
 	// Schedule is a cron expression for polling, instead of an interval.
 	// +optional
@@ -101,6 +116,7 @@ type GitRepoSpec struct {
 	DisablePolling bool `json:"disablePolling,omitempty"`
 	// WebhookSecret names the Secret whose key `token` or `secret` verifies webhooks.
 	// +optional
+	// +kubebuilder:validation:MaxLength=253
 	WebhookSecret string `json:"webhookSecret,omitempty"`
 	// ForceSyncGeneration triggers a sync when it changes.
 	// +optional
@@ -116,15 +132,21 @@ type GitRepoSpec struct {
 	CorrectDrift *CorrectDrift `json:"correctDrift,omitempty"`
 	// ImageScanInterval is Fleet's; read and kept.
 	// +optional
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,9}([.][0-9]{1,9})?(ns|us|ms|s)|[0-9]{1,6}([.][0-9]{1,9})?m|[0-9]{1,5}([.][0-9]{1,9})?h)+)$')",message="must be a valid Go duration such as 15s, 5m or 1h30m"
 	ImageScanInterval *metav1.Duration `json:"imageSyncInterval,omitempty"`
 }
 
 // BundlePath names one bundle explicitly.
 type BundlePath struct {
-	// Base is the bundle's directory.
+	// Base is the bundle's directory, relative to the repository's root; it is not walked for further bundles.
+	// +kubebuilder:validation:MaxLength=1024
 	Base string `json:"base"`
 	// Options is the fleet.yaml to use, relative to base.
 	// +optional
+	// +kubebuilder:validation:MaxLength=1024
 	Options string `json:"options,omitempty"`
 }
 

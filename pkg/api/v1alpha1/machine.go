@@ -45,9 +45,11 @@ type AssignmentSpec struct {
 	Removals int `json:"removals,omitempty"`
 	// Document is the JSON text of protocol.Document.
 	// +optional
+	// +kubebuilder:validation:MaxLength=1048576
 	Document string `json:"document,omitempty"`
 	// Signature is a compact JWS by the hub key over protocol.Header, which holds the document's digest.
 	// +optional
+	// +kubebuilder:validation:MaxLength=8192
 	Signature string `json:"signature,omitempty"`
 }
 
@@ -288,7 +290,7 @@ type JoinTokenList struct {
 // JoinTokenSpec binds a token to a name or to labels.
 // +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a join token cannot be changed; make a new one"
 type JoinTokenSpec struct {
-	// PublicKey is the Ed25519 public key of the token's seed, base64.
+	// PublicKey is the Ed25519 public key of the token's seed, base64. The seed itself is in the token only.
 	// +kubebuilder:validation:MinLength=43
 	// +kubebuilder:validation:MaxLength=44
 	PublicKey string `json:"publicKey"`
@@ -298,6 +300,7 @@ type JoinTokenSpec struct {
 	ClusterName string `json:"clusterName,omitempty"`
 	// Labels are given to every cluster that joins with it.
 	// +optional
+	// +kubebuilder:validation:MaxProperties=64
 	Labels map[string]string `json:"labels,omitempty"`
 	// Expires is when it stops working.
 	Expires metav1.Time `json:"expires"`
@@ -305,6 +308,7 @@ type JoinTokenSpec struct {
 	// +optional
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10000
 	MaxUses int `json:"maxUses,omitempty"`
 }
 

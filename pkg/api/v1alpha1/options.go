@@ -11,18 +11,22 @@ import (
 type BundleOptions struct {
 	// DefaultNamespace is given to namespaced objects that name none, and is the release namespace.
 	// +optional
+	// +kubebuilder:validation:MaxLength=63
 	DefaultNamespace *string `json:"defaultNamespace,omitempty"`
 	// Namespace forces every object into it; a cluster-scoped object is then an error.
 	// +optional
+	// +kubebuilder:validation:MaxLength=63
 	Namespace *string `json:"namespace,omitempty"`
 	// CreateNamespace says whether the release namespace is applied with the bundle. Default true.
 	// +optional
 	CreateNamespace *bool `json:"createNamespace,omitempty"`
 	// NamespaceLabels are set on the release namespace; only those listed are owned.
 	// +optional
+	// +kubebuilder:validation:MaxProperties=100
 	NamespaceLabels map[string]string `json:"namespaceLabels,omitempty"`
 	// NamespaceAnnotations are set on the release namespace; only those listed are owned.
 	// +optional
+	// +kubebuilder:validation:MaxProperties=100
 	NamespaceAnnotations map[string]string `json:"namespaceAnnotations,omitempty"`
 	// Kustomize chooses the kustomization to build.
 	// +optional
@@ -35,6 +39,7 @@ type BundleOptions struct {
 	YAML *YAMLOptions `json:"yaml,omitempty"`
 	// ServiceAccount is impersonated on the target cluster for every request of this bundle.
 	// +optional
+	// +kubebuilder:validation:MaxLength=253
 	ServiceAccount *string `json:"serviceAccount,omitempty"`
 	// ForceSyncGeneration redeploys when it changes.
 	// +optional
@@ -59,18 +64,22 @@ type BundleOptions struct {
 	Ignore *IgnoreOptions `json:"ignore,omitempty"`
 	// DownstreamResources are hub ConfigMaps and Secrets copied along.
 	// +optional
+	// +kubebuilder:validation:MaxItems=100
 	DownstreamResources []DownstreamResource `json:"downstreamResources,omitempty"`
 	// HubValuesFrom reads values in the workspace on the hub.
 	// +optional
+	// +kubebuilder:validation:MaxItems=100
 	HubValuesFrom []ValuesFrom `json:"hubValuesFrom,omitempty"`
 	// Health holds CEL expressions by kind.
 	// +optional
+	// +kubebuilder:validation:MaxItems=100
 	Health []HealthCheck `json:"health,omitempty"`
 	// Drift sets the drift mode and ignore rules in Muster's own terms.
 	// +optional
 	Drift *DriftOptions `json:"drift,omitempty"`
 	// Windows are the times in which this bundle may change clusters.
 	// +optional
+	// +kubebuilder:validation:MaxItems=20
 	Windows []Window `json:"windows,omitempty"`
 }
 
@@ -78,6 +87,7 @@ type BundleOptions struct {
 type KustomizeOptions struct {
 	// Dir is the directory with the kustomization, relative to the bundle.
 	// +optional
+	// +kubebuilder:validation:MaxLength=1024
 	Dir *string `json:"dir,omitempty"`
 }
 
@@ -85,12 +95,15 @@ type KustomizeOptions struct {
 type HelmOptions struct {
 	// Chart is a local directory or archive, a URL, or a name in Repo.
 	// +optional
+	// +kubebuilder:validation:MaxLength=2048
 	Chart *string `json:"chart,omitempty"`
 	// Repo is the URL of an HTTP chart repository.
 	// +optional
+	// +kubebuilder:validation:MaxLength=2048
 	Repo *string `json:"repo,omitempty"`
 	// Version is an exact version or a constraint.
 	// +optional
+	// +kubebuilder:validation:MaxLength=256
 	Version *string `json:"version,omitempty"`
 	// ReleaseName is .Release.Name; the bundle name if not said.
 	// +optional
@@ -101,12 +114,16 @@ type HelmOptions struct {
 	Values *apiextensionsv1.JSON `json:"values,omitempty"`
 	// ValuesFiles are read from the bundle and laid over Values, in order.
 	// +optional
+	// +kubebuilder:validation:MaxItems=1000
+	// +kubebuilder:validation:items:MaxLength=1024
 	ValuesFiles []string `json:"valuesFiles,omitempty"`
 	// TemplateValues are values whose texts are Go templates.
 	// +optional
+	// +kubebuilder:validation:MaxProperties=1000
 	TemplateValues map[string]string `json:"templateValues,omitempty"`
 	// ValuesFrom reads values on the target cluster.
 	// +optional
+	// +kubebuilder:validation:MaxItems=100
 	ValuesFrom []ValuesFrom `json:"valuesFrom,omitempty"`
 	// TakeOwnership adopts objects of others.
 	// +optional
@@ -122,6 +139,7 @@ type HelmOptions struct {
 	WaitForJobs *bool `json:"waitForJobs,omitempty"`
 	// TimeoutSeconds bounds hooks.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
 	TimeoutSeconds *int64 `json:"timeoutSeconds,omitempty"`
 	// MaxHistory has no meaning without a Helm release; read and kept.
 	// +optional
@@ -141,6 +159,7 @@ type HelmOptions struct {
 }
 
 // ValuesFrom names a ConfigMap or Secret key with values in it.
+// +kubebuilder:validation:XValidation:rule="has(self.configMapKeyRef) || has(self.secretKeyRef)",message="name a configMapKeyRef or a secretKeyRef"
 type ValuesFrom struct {
 	// ConfigMapKeyRef names a key of a ConfigMap.
 	// +optional
@@ -153,6 +172,8 @@ type ValuesFrom struct {
 // KeyRef names a key of an object.
 type KeyRef struct {
 	// Name of the object.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 	// Namespace of the object; the release namespace if empty.
 	// +optional
@@ -166,6 +187,7 @@ type KeyRef struct {
 type YAMLOptions struct {
 	// Overlays name directories under overlays/, applied in order.
 	// +optional
+	// +kubebuilder:validation:MaxItems=100
 	Overlays []string `json:"overlays,omitempty"`
 }
 
@@ -186,6 +208,7 @@ type CorrectDrift struct {
 type DiffOptions struct {
 	// ComparePatches leave fields or whole objects out of drift.
 	// +optional
+	// +kubebuilder:validation:MaxItems=1000
 	ComparePatches []ComparePatch `json:"comparePatches,omitempty"`
 }
 
@@ -205,9 +228,11 @@ type ComparePatch struct {
 	Name string `json:"name,omitempty"`
 	// Operations to apply before comparing.
 	// +optional
+	// +kubebuilder:validation:MaxItems=100
 	Operations []Operation `json:"operations,omitempty"`
 	// JSONPointers to leave out (RFC 6901).
 	// +optional
+	// +kubebuilder:validation:MaxItems=1000
 	JSONPointers []string `json:"jsonPointers,omitempty"`
 }
 
@@ -228,6 +253,7 @@ type Operation struct {
 type IgnoreOptions struct {
 	// Conditions with these keys and values do not count against health.
 	// +optional
+	// +kubebuilder:validation:MaxItems=100
 	Conditions []map[string]string `json:"conditions,omitempty"`
 }
 
@@ -271,17 +297,25 @@ type DriftOptions struct {
 	Mode DriftMode `json:"mode,omitempty"`
 	// Ignore leaves differences out of drift.
 	// +optional
+	// +kubebuilder:validation:MaxItems=1000
 	Ignore []ComparePatch `json:"ignore,omitempty"`
 }
 
 // Window is a recurring time span.
 type Window struct {
 	// Schedule is a cron expression that says when the window opens.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
 	Schedule string `json:"schedule"`
 	// Duration is how long it stays open.
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]{1,9}([.][0-9]{1,9})?(ns|us|ms|s)|[0-9]{1,6}([.][0-9]{1,9})?m|[0-9]{1,5}([.][0-9]{1,9})?h)+)$`
 	Duration metav1.Duration `json:"duration"`
 	// TimeZone is an IANA name; UTC if empty.
 	// +optional
+	// +kubebuilder:validation:MaxLength=64
 	TimeZone string `json:"timeZone,omitempty"`
 	// Kind is allow (default) or deny.
 	// +optional

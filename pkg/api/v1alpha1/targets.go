@@ -5,17 +5,20 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // Criteria choose clusters. All that are set must hold; an entry in which none
 // is set matches nothing; an empty selector ({}) matches all.
 type Criteria struct {
-	// Name is for people and for the trace.
+	// Name is for people; muster why shows it.
 	// +optional
+	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name,omitempty"`
 	// ClusterName is the name of one cluster.
 	// +optional
+	// +kubebuilder:validation:MaxLength=253
 	ClusterName string `json:"clusterName,omitempty"`
 	// ClusterSelector selects by cluster labels.
 	// +optional
 	ClusterSelector *metav1.LabelSelector `json:"clusterSelector,omitempty"`
 	// ClusterGroup is the name of a ClusterGroup of the workspace.
 	// +optional
+	// +kubebuilder:validation:MaxLength=253
 	ClusterGroup string `json:"clusterGroup,omitempty"`
 	// ClusterGroupSelector selects ClusterGroups by their labels.
 	// +optional
@@ -50,15 +53,19 @@ const (
 )
 
 // Dependency is a bundle that must be in an accepted state on the same cluster first.
+// +kubebuilder:validation:XValidation:rule="(has(self.name) && size(self.name) > 0) || has(self.selector)",message="a dependency needs a name or a selector"
 type Dependency struct {
 	// Name of the bundle.
 	// +optional
+	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name,omitempty"`
 	// Selector chooses bundles by label.
 	// +optional
 	Selector *metav1.LabelSelector `json:"selector,omitempty"`
 	// AcceptedStates are the states that count; Ready if empty.
 	// +optional
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:Enum=Ready;Applying;NotReady;Modified;Failed;Held;Pending;Removing;WaitApplied;ErrApplied;OutOfSync
 	AcceptedStates []string `json:"acceptedStates,omitempty"`
 }
 
@@ -78,12 +85,15 @@ type RolloutStrategy struct {
 	AutoPartitionSize *IntOrString `json:"autoPartitionSize,omitempty"`
 	// AutoPartitionThreshold is the number of clusters from which on partitions are made.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
 	AutoPartitionThreshold *int `json:"autoPartitionThreshold,omitempty"`
 	// MaxNew is how many clusters may get the bundle for the first time in one pass.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
 	MaxNew *int `json:"maxNew,omitempty"`
 	// Partitions are named sets of clusters.
 	// +optional
+	// +kubebuilder:validation:MaxItems=1000
 	Partitions []Partition `json:"partitions,omitempty"`
 }
 
