@@ -5,9 +5,9 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 BIN   := $(CURDIR)/bin
-TOOLS := $(CURDIR)/.cache/tools
-TIMES := $(CURDIR)/.cache/stage-times.txt
-STAGE := $(CURDIR)/.cache/tools/stage
+TOOLS := .cache/tools
+TIMES := .cache/stage-times.txt
+STAGE := $(TOOLS)/stage
 
 FUZZTIME     ?= 10s
 TEST_TIMEOUT ?= 20m
@@ -114,7 +114,7 @@ $(STAGE): $(wildcard hack/stage/*.go)
 
 # Tools are pinned in a module of their own, so that they choose none of our versions.
 $(TOOLS)/controller-gen: tools/go.mod tools/go.sum
-	@mkdir -p $(TOOLS) && go build -C tools -o $@ sigs.k8s.io/controller-tools/cmd/controller-gen && touch $@
+	@mkdir -p $(TOOLS) && go build -C tools -o $(CURDIR)/$@ sigs.k8s.io/controller-tools/cmd/controller-gen && touch $@
 
 $(TOOLS)/staticcheck: tools/go.mod tools/go.sum
-	@mkdir -p $(TOOLS) && go build -C tools -o $@ honnef.co/go/tools/cmd/staticcheck && touch $@
+	@mkdir -p $(TOOLS) && go build -C tools -o $(CURDIR)/$@ honnef.co/go/tools/cmd/staticcheck && touch $@

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -66,14 +67,17 @@ func runStage(file, name string, command []string, tests bool, out io.Writer) (i
 	return code, errors.Join(err, appendTime(file, entry{Name: name, Took: took, Result: result}))
 }
 
-// execute runs the command with its output to out. Signals reach the command
-// through the terminal's or the caller's process group; we outlive it, to record
-// the time.
+// execute runs the command with its output to out. Ctrl-C reaches the command by
+// itself, as it does the whole process group; we outlive it, to record the time.
+// SIGTERM was sent to us alone and is passed on.
 func execute(command []string, out io.Writer) (int, error) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
-	c := exec.Command(command[0], command[1:]...)
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, os.Interrupt)
+	defer signal.Stop(interrupts)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	c := exec.CommandContext(ctx, command[0], command[1:]...)
+	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
 	c.Stdout, c.Stderr = out, os.Stderr
 	err := c.Run()
 	var exit *exec.ExitError
