@@ -98,7 +98,7 @@ func follow(command *exec.Cmd, screen *screen, each func(line string)) error {
 	lines := make(chan string)
 	scanned := make(chan error, 1)
 	go func() { scanned <- scan(stderr, lines) }()
-	ticker := time.NewTicker(screen.period)
+	ticker := time.NewTicker(500 * time.Millisecond)
 	defer ticker.Stop()
 	for open := true; open; {
 		select {

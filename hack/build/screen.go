@@ -14,27 +14,37 @@ type screen struct {
 	terminal bool
 	period   time.Duration
 	begun    time.Time
+	shown    time.Time
 	text     string
 }
 
 func newScreen(out *os.File, name string) *screen {
 	s := &screen{out: out, name: name, period: 4 * time.Second, begun: time.Now()}
+	s.shown = s.begun
 	if info, err := out.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb" {
 		s.terminal, s.period = true, time.Second
 	}
 	return s
 }
 
-// update sets the text that the next tick shows; a terminal shows it at once.
+// update sets the text that is shown next; a terminal shows it at once.
 func (s *screen) update(text string) {
 	s.text = text
 	if s.terminal {
-		s.tick(time.Now())
+		s.show(time.Now())
 	}
 }
 
-// tick shows the current text with the time that has passed.
+// tick shows the current text again if it was last shown a period ago.
 func (s *screen) tick(now time.Time) {
+	if now.Sub(s.shown) >= s.period {
+		s.show(now)
+	}
+}
+
+// show prints the current text with the time that has passed.
+func (s *screen) show(now time.Time) {
+	s.shown = now
 	line := fmt.Sprintf("%s: %s (%s)", s.name, s.text, now.Sub(s.begun).Round(time.Second))
 	if s.terminal {
 		fmt.Fprintf(s.out, "\r\x1b[K%s", line)
