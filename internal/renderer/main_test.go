@@ -1,0 +1,95 @@
+package renderer_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+
+	"github.com/muster-dev/muster/internal/renderer"
+	"github.com/muster-dev/muster/pkg/api/v1alpha1"
+	"github.com/muster-dev/muster/pkg/bundle"
+	"github.com/muster-dev/muster/pkg/content"
+)
+
+// binary is cmd/muster-render, built once, without the race detector: its
+// shadow memory would count against the child's limit.
+var binary string
+
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == renderer.ChildArgument {
+		os.Exit(renderer.ServeChild(os.Stdin, os.Stdout))
+	}
+	if attempt := os.Getenv("MUSTER_CONFINED_ATTEMPT"); attempt != "" {
+		os.Exit(attemptConfined(attempt))
+	}
+	os.Exit(withBinary(m))
+}
+
+func withBinary(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "muster-render-test")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "muster-render")
+	build := exec.Command("go", "build", "-o", binary, "github.com/muster-dev/muster/cmd/muster-render")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build muster-render: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// newPool is a pool over the real binary that ends with the test.
+func newPool(tb testing.TB, opts renderer.Options) *renderer.Pool {
+	tb.Helper()
+	if opts.Binary == "" {
+		opts.Binary = binary
+	}
+	pool, err := renderer.New(opts)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(pool.Close)
+	return pool
+}
+
+func rawInputs(files ...bundle.File) renderer.Inputs {
+	return renderer.Inputs{Bundle: "app", Kind: bundle.KindRaw, Files: files}
+}
+
+func helmInputs(values string, files ...bundle.File) renderer.Inputs {
+	in := renderer.Inputs{Bundle: "app", Kind: bundle.KindHelm, Files: files, Options: v1alpha1.BundleOptions{Helm: &v1alpha1.HelmOptions{}}}
+	if values != "" {
+		in.Options.Helm.Values = &apiextensionsv1.JSON{Raw: json.RawMessage(values)}
+	}
+	return in
+}
+
+func file(path, text string) bundle.File { return bundle.File{Path: path, Data: []byte(text)} }
+
+func configMap(name string) string {
+	return "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: " + name + "\ndata:\n  a: b\n"
+}
+
+// mustRender renders within a minute or fails the test.
+func mustRender(tb testing.TB, render renderer.Renderer, in renderer.Inputs) content.Item {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	item, err := render(ctx, in)
+	if err != nil {
+		tb.Fatalf("render %s: %v", in.Bundle, err)
+	}
+	return item
+}
+
+func ptr[T any](v T) *T { return &v }

@@ -1,0 +1,39 @@
+package renderer
+
+import (
+	"errors"
+
+	"github.com/muster-dev/muster/pkg/bundle"
+	"github.com/muster-dev/muster/pkg/bundle/manifest"
+)
+
+// Problem is why inputs do not render. File is relative to the bundle's
+// directory; Code is one of the codes of package manifest.
+type Problem struct {
+	bundle.Problem
+}
+
+// Error is file:line: message.
+func (p *Problem) Error() string {
+	f := manifest.Fault{File: p.File, Line: p.Line, Code: p.Code, Message: p.Message}
+	return f.Error()
+}
+
+// IsLimit tells whether a limit was hit, which another try may not hit.
+func (p *Problem) IsLimit() bool { return p.Code == manifest.LimitExceeded }
+
+func newProblem(bundleName string, f *manifest.Fault) *Problem {
+	return &Problem{bundle.Problem{
+		File: f.File, Line: f.Line, Bundle: bundleName,
+		Severity: bundle.Error, Code: f.Code, Message: manifest.Clean(f.Message),
+	}}
+}
+
+// faultOf is the fault in err, or one that holds its text.
+func faultOf(err error) *manifest.Fault {
+	var fault *manifest.Fault
+	if errors.As(err, &fault) {
+		return fault
+	}
+	return manifest.NewFault("", 0, manifest.RenderFailed, "%v", err)
+}

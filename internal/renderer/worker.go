@@ -1,0 +1,170 @@
+package renderer
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/muster-dev/muster/pkg/bundle/manifest"
+)
+
+// leaveWithin is how long a child may take to notice that stdin has ended.
+const leaveWithin = 5 * time.Second
+
+// worker is the parent's end of one child.
+type worker struct {
+	cmd         *exec.Cmd
+	stdin       io.WriteCloser
+	stdout      *bufio.Reader
+	stderr      *tail
+	limits      Limits
+	confinement Confinement
+	served      int
+}
+
+// startWorker starts a child and greets it. The child leaves when its stdin
+// closes, so it never outlives this process by more than one render.
+func startWorker(ctx context.Context, binary string, args []string, limits Limits) (*worker, error) {
+	w := &worker{cmd: exec.Command(binary, args...), stderr: &tail{}, limits: limits}
+	w.cmd.Env = []string{}
+	w.cmd.Dir = "/"
+	w.cmd.Stderr = w.stderr
+	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	stdin, err := w.cmd.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start render process: %w", err)
+	}
+	stdout, err := w.cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start render process: %w", err)
+	}
+	w.stdin, w.stdout = stdin, bufio.NewReaderSize(stdout, 64<<10)
+	if err := w.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start render process %s: %w", binary, err)
+	}
+	var answer helloAnswer
+	if err := w.exchange(ctx, hello{Limits: limits}, &answer, 4<<10); err != nil {
+		detail := manifest.Clean(w.stderr.String())
+		return nil, fmt.Errorf("greet render process %s: %w (it said %q)", binary, err, detail)
+	}
+	w.confinement = answer.Confinement
+	return w, nil
+}
+
+// exchange sends one frame and reads one; when ctx ends first, or anything goes
+// wrong, the child's process group is killed and waited for.
+func (w *worker) exchange(ctx context.Context, send, receive any, limit int64) error {
+	release := context.AfterFunc(ctx, w.kill)
+	err := writeFrame(w.stdin, send)
+	if err == nil {
+		err = readFrame(w.stdout, limit, receive)
+	}
+	if release() && err == nil {
+		return nil
+	}
+	w.end()
+	return errors.Join(ctx.Err(), err)
+}
+
+// render does one request. A dead child is a fault of the inputs if a limit killed it.
+func (w *worker) render(ctx context.Context, r request) (response, error) {
+	w.stderr.reset()
+	w.served++
+	var resp response
+	// The JSON around the objects comes on top of their bytes.
+	err := w.exchange(ctx, r, &resp, w.limits.OutputBytes*2+1<<20)
+	if err != nil {
+		return response{}, err
+	}
+	if resp.Retire || w.served >= w.limits.Renders {
+		w.close()
+	}
+	return resp, nil
+}
+
+// kill ends the whole process group; a child that is gone already is what was wanted.
+func (w *worker) kill() {
+	_ = syscall.Kill(-w.cmd.Process.Pid, syscall.SIGKILL) // ESRCH: it is gone
+}
+
+// end kills and reaps.
+func (w *worker) end() {
+	w.kill()
+	w.close()
+}
+
+// close lets the child leave by itself and reaps it.
+func (w *worker) close() {
+	if w.cmd.ProcessState != nil {
+		return
+	}
+	_ = w.stdin.Close() // a broken pipe means that the child is gone
+	overdue := time.AfterFunc(leaveWithin, w.kill)
+	defer overdue.Stop()
+	_ = w.cmd.Wait() // how it ended is read from ProcessState
+}
+
+func (w *worker) gone() bool { return w.cmd.ProcessState != nil }
+
+// cause says which limit ended a dead child, if one did.
+func (w *worker) cause() (message string, isLimit bool) {
+	said := w.stderr.String()
+	status, ok := w.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	switch {
+	case strings.Contains(said, wordCPU), ok && status.Signaled() && status.Signal() == syscall.SIGXCPU:
+		return fmt.Sprintf("rendering takes more than %s of CPU time", w.limits.CPU), true
+	case strings.Contains(said, wordMemory), strings.Contains(said, "cannot allocate memory"):
+		return fmt.Sprintf("rendering takes more than %d MiB of memory", w.limits.MemoryBytes>>20), true
+	case strings.Contains(said, "stack exceeds"), strings.Contains(said, "stack overflow"):
+		return "rendering recurses without end", true
+	}
+	return manifest.Clean(said), false
+}
+
+// lastFile is the file that a traced child was at.
+func (w *worker) lastFile() string {
+	said := w.stderr.String()
+	at := strings.LastIndex("\n"+said, "\n"+tracePrefix)
+	if at < 0 {
+		return ""
+	}
+	file, _, _ := strings.Cut(said[at+len(tracePrefix):], "\n")
+	return file
+}
+
+// tail keeps the last bytes written to it.
+type tail struct {
+	mu   sync.Mutex // guards data
+	data []byte
+}
+
+const tailBytes = 8 << 10
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.data = append(t.data, p...)
+	if len(t.data) > 2*tailBytes {
+		t.data = append([]byte(nil), t.data[len(t.data)-tailBytes:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) reset() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.data = nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.data)
+}

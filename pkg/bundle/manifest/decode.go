@@ -1,0 +1,171 @@
+package manifest
+
+import (
+	"bytes"
+	"encoding/json"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+)
+
+// Object is one Kubernetes object and where it was written.
+type Object struct {
+	APIVersion string
+	Group      string
+	Kind       string
+	Namespace  string
+	Name       string
+	// File and Line of the text it came from, relative to the bundle.
+	File string
+	Line int
+	// ChartCRD marks an object from a chart's crds/ directory.
+	ChartCRD bool
+	// Body is the whole object; numbers are json.Number.
+	Body map[string]any
+}
+
+// Options of Decode.
+type Options struct {
+	// Lenient accepts a key given twice, as Helm does with what templates print; the last one counts.
+	Lenient bool
+	// MaxObjects bounds the result; 0 means no bound.
+	MaxObjects int
+}
+
+// maxNesting bounds Lists within Lists.
+const maxNesting = 8
+
+// Decode reads every object of a file: any number of documents, Lists flattened.
+func Decode(file string, data []byte, opts Options) ([]Object, error) {
+	d := decoder{file: file, opts: opts}
+	for _, doc := range split(data) {
+		if err := d.document(doc); err != nil {
+			return nil, err
+		}
+	}
+	return d.objects, nil
+}
+
+type decoder struct {
+	file    string
+	opts    Options
+	objects []Object
+}
+
+func (d *decoder) document(doc document) error {
+	if err := CheckAliases(d.file, doc.data); err != nil {
+		return shift(err, doc.line-1)
+	}
+	convert := yaml.YAMLToJSONStrict
+	if d.opts.Lenient {
+		convert = yaml.YAMLToJSON
+	}
+	text, err := convert(doc.data)
+	if err != nil {
+		return yamlFault(d.file, doc.line-1, err)
+	}
+	var value any
+	if err := DecodeJSON(text, &value); err != nil {
+		return NewFault(d.file, doc.start(), InvalidYAML, "%v", err)
+	}
+	if value == nil {
+		return nil
+	}
+	body, ok := value.(map[string]any)
+	if !ok {
+		return NewFault(d.file, doc.start(), InvalidObject, "not a Kubernetes object: want a mapping with apiVersion, kind and metadata")
+	}
+	return d.add(body, doc.start(), 0)
+}
+
+// add takes an object, or each item of a List.
+func (d *decoder) add(body map[string]any, line, depth int) error {
+	items, isList := listItems(body)
+	if !isList {
+		if d.opts.MaxObjects > 0 && len(d.objects) >= d.opts.MaxObjects {
+			return NewFault(d.file, line, LimitExceeded, "more than %d objects", d.opts.MaxObjects)
+		}
+		o, err := newObject(d.file, line, body)
+		if err != nil {
+			return err
+		}
+		d.objects = append(d.objects, o)
+		return nil
+	}
+	if depth == maxNesting {
+		return NewFault(d.file, line, LimitExceeded, "lists nested more than %d deep", maxNesting)
+	}
+	for i, item := range items {
+		child, ok := item.(map[string]any)
+		if !ok {
+			return NewFault(d.file, line, InvalidObject, "items[%d] of the list is not an object", i)
+		}
+		inheritType(body, child)
+		if err := d.add(child, line, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listItems returns the items of a List or a typed list such as ConfigMapList.
+func listItems(body map[string]any) ([]any, bool) {
+	kind, _ := body["kind"].(string)
+	if !strings.HasSuffix(kind, "List") {
+		return nil, false
+	}
+	items, ok := body["items"].([]any)
+	if !ok && kind == "List" && body["items"] == nil {
+		return nil, true
+	}
+	return items, ok
+}
+
+// inheritType fills in what items of a typed list may leave out.
+func inheritType(list, item map[string]any) {
+	kind, _ := list["kind"].(string)
+	if kind == "List" {
+		return
+	}
+	if item["kind"] == nil {
+		item["kind"] = strings.TrimSuffix(kind, "List")
+	}
+	if item["apiVersion"] == nil {
+		item["apiVersion"] = list["apiVersion"]
+	}
+}
+
+// DecodeJSON decodes with numbers kept as they are written.
+func DecodeJSON(data []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	return decoder.Decode(into)
+}
+
+var yamlLine = regexp.MustCompile(`line (\d+): `)
+
+// yamlFault places a parser's error, whose lines count from a document's start.
+func yamlFault(file string, before int, err error) *Fault {
+	text := strings.TrimPrefix(err.Error(), "error converting YAML to JSON: ")
+	text = strings.TrimPrefix(text, "yaml: ")
+	text = strings.TrimPrefix(text, "unmarshal errors:\n  ")
+	line := before + 1
+	if at := yamlLine.FindStringSubmatchIndex(text); at != nil {
+		number, atoiErr := strconv.Atoi(text[at[2]:at[3]])
+		if atoiErr == nil {
+			line = before + number
+		}
+		text = text[:at[0]] + text[at[1]:]
+	}
+	return NewFault(file, line, InvalidYAML, "%s", text)
+}
+
+// shift moves a fault found within a document to its place in the file.
+func shift(err error, lines int) error {
+	if f, ok := err.(*Fault); ok && f.Line > 0 {
+		f.Line += lines
+	}
+	return err
+}

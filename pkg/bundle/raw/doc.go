@@ -1,0 +1,3 @@
+// Package raw reads bundles of plain manifests: every YAML and JSON file outside
+// overlays/, in the order of their paths. It knows no templates.
+package raw
