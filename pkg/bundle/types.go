@@ -61,12 +61,30 @@ const (
 	Warning = "warning"
 )
 
+// Repo is what Load must know of a GitRepo.
+type Repo struct {
+	// Name of the GitRepo; every bundle's computed name starts with it.
+	Name string
+	// Spec as the user wrote it: paths, bundles, targets and what is merged into every bundle.
+	Spec v1alpha1.GitRepoSpec
+	// Known maps the names of live bundles to their identities; a bundle whose
+	// identity is among them is not read again.
+	Known map[string]string
+	// LivePaths maps the names of live bundles to their directories. It keeps a
+	// bundle alive whose fleet.yaml no longer says what its name is. Without it
+	// such a file makes the whole result Unknown.
+	LivePaths map[string]string
+	// Cache remembers directories and faults between two Loads of the same repository; may be nil.
+	Cache *Cache
+}
+
 // Result of reading a repository. Bundles with an error problem are not in
 // Bundles but in Broken: they keep their last good revision.
 type Result struct {
 	Bundles  []Bundle
 	Problems []Problem
 	// Broken names bundles that exist and could not be read; absence from both is the only absence.
+	// With Repo.LivePaths it also names every live bundle that stood where something is broken now.
 	Broken []string
 	// Unknown is true when the set of bundles itself could not be determined
 	// (a path that matches nothing, an unreadable tree): nothing may shrink.

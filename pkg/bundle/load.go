@@ -1,0 +1,179 @@
+package bundle
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Load reads the bundles of a repository. It never fails as a whole: a fault
+// belongs to its bundle, and only when the set of bundles itself is in doubt is
+// the result Unknown. Bundles whose identity is live already are not read.
+func Load(t Tree, r Repo) Result {
+	l := &loader{tree: t, repo: r, cache: r.Cache.begin(), live: map[string]string{},
+		ignoreHashes: map[string]string{}, ignoreRules: map[string][]ignoreRule{}, hashes: map[string]string{}}
+	for name, identity := range r.Known {
+		l.live[identity] = name
+	}
+	// (1) which directories are bundles (2) read those that changed
+	// (3) names must be unique (4) what was live where something is broken stays.
+	for _, c := range l.discover() {
+		l.read(c)
+	}
+	l.refuseDuplicates()
+	l.keepBroken()
+	r.Cache.finish(l.cache)
+	return l.sorted()
+}
+
+// Validate returns every problem of a repository in one run, sorted by file and line.
+func Validate(t Tree, r Repo) []Problem {
+	r.Known, r.Cache = nil, nil
+	return Load(t, r).Problems
+}
+
+type loader struct {
+	tree  Tree
+	repo  Repo
+	cache *working
+	live  map[string]string // identity -> name
+	// ignoreHashes and ignoreRules hold what is known of ignore files, by path.
+	ignoreHashes map[string]string
+	ignoreRules  map[string][]ignoreRule
+	hashes       map[string]string
+	result       Result
+	// brokenPaths are directories with an error, for keepBroken.
+	brokenPaths []string
+}
+
+func (l *loader) problem(p Problem) { l.result.Problems = append(l.result.Problems, p) }
+
+// unknown reports a fault that leaves the set of bundles in doubt.
+func (l *loader) unknown(code, message string) {
+	l.result.Unknown = true
+	l.problem(Problem{Severity: Error, Code: code, Message: message})
+}
+
+// read adds one candidate to the result: unchanged, read, or broken.
+func (l *loader) read(c candidate) {
+	id, err := l.identify(c)
+	if err != nil {
+		l.breaks(c, outcome{name: l.computedName(c), broken: true, unnamed: true, problems: []Problem{
+			errorAt(Position{File: c.dir}, CodeUnreadable, "cannot be read: "+err.Error())}})
+		return
+	}
+	known, seen := l.cache.outcome(id)
+	if name, isLive := l.live[id]; isLive {
+		l.addUnchanged(c, id, name, known)
+		return
+	}
+	if seen && known.broken {
+		l.breaks(c, known)
+		return
+	}
+	b, out := l.readBundle(c)
+	l.cache.kept.outcomes[id] = out
+	if out.broken {
+		l.breaks(c, out)
+		return
+	}
+	b.Identity = id
+	l.result.Problems = append(l.result.Problems, out.problems...)
+	l.result.Bundles = append(l.result.Bundles, b)
+}
+
+func (l *loader) addUnchanged(c candidate, id, name string, known outcome) {
+	l.result.Problems = append(l.result.Problems, known.problems...)
+	l.result.Bundles = append(l.result.Bundles, Bundle{
+		Name: name, Path: c.dir, OptionsFile: c.options, Identity: id, Unchanged: true, Labels: known.labels, Kind: known.kind,
+	})
+}
+
+func (l *loader) breaks(c candidate, out outcome) {
+	l.result.Problems = append(l.result.Problems, out.problems...)
+	l.result.Broken = append(l.result.Broken, out.name)
+	l.brokenPaths = append(l.brokenPaths, c.dir)
+	if out.unnamed && l.repo.LivePaths == nil {
+		l.result.Unknown = true
+	}
+}
+
+func (l *loader) computedName(c candidate) string {
+	if c.named {
+		return Name(l.repo.Name, c.dir, c.options)
+	}
+	return Name(l.repo.Name, c.dir, "")
+}
+
+// refuseDuplicates breaks all bundles that share a name: taking one of them
+// would deploy another directory's objects under it.
+func (l *loader) refuseDuplicates() {
+	byName := map[string][]Bundle{}
+	for _, b := range l.result.Bundles {
+		byName[b.Name] = append(byName[b.Name], b)
+	}
+	l.result.Bundles = slices.DeleteFunc(l.result.Bundles, func(b Bundle) bool { return len(byName[b.Name]) > 1 })
+	for name, same := range byName {
+		if len(same) < 2 {
+			continue
+		}
+		l.result.Broken = append(l.result.Broken, name)
+		for i, b := range same {
+			l.brokenPaths = append(l.brokenPaths, b.Path)
+			p := errorAt(nameOf(b), CodeDuplicateName, fmt.Sprintf("bundle name %s is also that of %s", name, others(same, i)))
+			p.Bundle, p.Suggestion = name, "set name: in one of them"
+			l.problem(p)
+		}
+	}
+}
+
+func nameOf(b Bundle) Position {
+	if pos, ok := b.Where["name"]; ok {
+		return pos
+	}
+	return Position{File: b.Path}
+}
+
+func others(same []Bundle, but int) string {
+	var paths []string
+	for i, b := range same {
+		if i != but {
+			paths = append(paths, orNoOptions(b))
+		}
+	}
+	slices.Sort(paths)
+	return strings.Join(paths, ", ")
+}
+
+func orNoOptions(b Bundle) string {
+	if b.OptionsFile == "" {
+		return b.Path
+	}
+	return b.Path + " (" + b.OptionsFile + ")"
+}
+
+// keepBroken names every live bundle that stood where something is broken now,
+// whatever its name was: the fault may be in the name itself.
+func (l *loader) keepBroken() {
+	for name, dir := range l.repo.LivePaths {
+		if slices.Contains(l.brokenPaths, dir) {
+			l.result.Broken = append(l.result.Broken, name)
+		}
+	}
+}
+
+func (l *loader) sorted() Result {
+	r := l.result
+	slices.SortFunc(r.Bundles, func(a, b Bundle) int { return strings.Compare(a.Name, b.Name) })
+	sortProblems(r.Problems)
+	slices.Sort(r.Broken)
+	r.Broken = slices.Compact(r.Broken)
+	// A name that one directory gives up broken and another holds healthy is the healthy one's.
+	r.Broken = slices.DeleteFunc(r.Broken, func(name string) bool {
+		return slices.ContainsFunc(r.Bundles, func(b Bundle) bool { return b.Name == name })
+	})
+	if len(r.Broken) == 0 {
+		r.Broken = nil
+	}
+	return r
+}

@@ -1,0 +1,121 @@
+package bundle
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// isManifest tells whether a file of a raw bundle is read as Kubernetes objects.
+func isManifest(name string) bool { return isYAML(name) || strings.HasSuffix(name, ".json") }
+
+// judgeManifests checks that every manifest of a raw bundle holds Kubernetes
+// objects. A bundle that any customization makes a chart or a kustomization is
+// left to its renderer, which knows which files are objects.
+func (r *reading) judgeManifests(files []File) {
+	if KindOf(files, r.options.BundleOptions) != KindRaw {
+		return
+	}
+	for _, c := range r.options.TargetCustomizations {
+		if KindOf(files, Merge(r.options.BundleOptions, c.BundleOptions)) != KindRaw {
+			return
+		}
+	}
+	for _, f := range files {
+		if isManifest(f.Path) && !strings.HasPrefix(f.Path, "overlays/") && len(r.problems) < maxProblems {
+			r.add(CheckManifest(path.Join(r.c.dir, f.Path), f.Data)...)
+		}
+	}
+}
+
+// CheckManifest reports what in a YAML or JSON file is no Kubernetes object,
+// with file and line. Empty documents are fine.
+func CheckManifest(file string, data []byte) []Problem {
+	if strings.HasSuffix(file, ".json") {
+		if p := checkJSON(file, data); p != nil {
+			return []Problem{*p}
+		}
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var problems []Problem
+	for {
+		var doc yaml.Node
+		err := dec.Decode(&doc)
+		if errors.Is(err, io.EOF) {
+			return problems
+		}
+		if err != nil {
+			return append(problems, yamlProblem(file, err))
+		}
+		if p := checkBudget(file, &doc); p != nil {
+			return append(problems, *p)
+		}
+		problems = append(problems, checkObject(file, doc.Content[0])...)
+	}
+}
+
+// checkJSON finds what JSON forbids and YAML allows, such as a trailing comma.
+func checkJSON(file string, data []byte) *Problem {
+	var v any
+	err := json.Unmarshal(data, &v)
+	var syntax *json.SyntaxError
+	if err == nil || len(bytes.TrimSpace(data)) == 0 {
+		return nil
+	}
+	line := 1
+	if errors.As(err, &syntax) {
+		line += bytes.Count(data[:min(int(syntax.Offset), len(data))], []byte("\n"))
+	}
+	p := errorAt(Position{File: file, Line: line}, CodeInvalidYAML, "is not valid JSON: "+err.Error())
+	return &p
+}
+
+func checkObject(file string, n *yaml.Node) []Problem {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	at := Position{File: file, Line: n.Line, Column: n.Column}
+	if kindOf(n) == kindNull {
+		return nil
+	}
+	if n.Kind != yaml.MappingNode {
+		return []Problem{errorAt(at, CodeInvalidObject, fmt.Sprintf("is %s, not a Kubernetes object", kindOf(n)))}
+	}
+	w := newWalker(file)
+	fields := map[string]*yaml.Node{}
+	w.pairs(n, "", func(k, v *yaml.Node) { fields[k.Value] = v })
+	for _, key := range []string{"apiVersion", "kind"} {
+		if v := fields[key]; v == nil || kindOf(v) != kindString || v.Value == "" {
+			w.report(n, CodeInvalidObject, "is not a Kubernetes object: %s is missing or no text", key)
+		}
+	}
+	if items := fields["items"]; items != nil && items.Kind == yaml.SequenceNode && fields["kind"] != nil && strings.HasSuffix(fields["kind"].Value, "List") {
+		for _, item := range items.Content {
+			w.problems = append(w.problems, checkObject(file, item)...)
+		}
+		return w.problems
+	}
+	checkMetadata(w, n, fields["metadata"])
+	return w.problems
+}
+
+func checkMetadata(w *walker, object, metadata *yaml.Node) {
+	if metadata == nil || kindOf(metadata) != kindMap {
+		w.report(object, CodeInvalidObject, "is not a Kubernetes object: metadata is missing or no map")
+		return
+	}
+	if metadata.Kind == yaml.AliasNode {
+		metadata = metadata.Alias
+	}
+	named := false
+	w.pairs(metadata, "metadata", func(k, v *yaml.Node) { named = named || k.Value == "name" && kindOf(v) == kindString && v.Value != "" })
+	if !named {
+		w.report(metadata, CodeInvalidObject, "has no metadata.name, or one that is no text")
+	}
+}

@@ -1,0 +1,227 @@
+package bundle
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+
+	"github.com/muster-dev/muster/pkg/api/v1alpha1"
+)
+
+// reading is one bundle while it is read.
+type reading struct {
+	*loader
+	c        candidate
+	options  decoded
+	all      []File // as found, values files included
+	problems []Problem
+}
+
+// readBundle reads options and files of a candidate and judges both; every
+// fault is collected, none ends the reading.
+func (l *loader) readBundle(c candidate) (Bundle, outcome) {
+	r := &reading{loader: l, c: c}
+	unnamed := r.readOptions()
+	r.readFiles()
+	r.foldValues()
+	b := Bundle{Path: c.dir, OptionsFile: c.options, Labels: r.options.Labels, Where: r.options.where}
+	b.Name = r.name()
+	b.Files = r.bundleFiles()
+	b.Kind = KindOf(b.Files, r.options.BundleOptions)
+	r.judgeSupport(b.Files)
+	r.judgeManifests(b.Files)
+	b.Spec = r.spec()
+	return b, r.outcome(b, unnamed)
+}
+
+func (r *reading) outcome(b Bundle, unnamed bool) outcome {
+	problems := append(r.options.problems, r.problems...)
+	if len(problems) > maxProblems {
+		problems = problems[:maxProblems]
+	}
+	for i := range problems {
+		problems[i].Bundle = b.Name
+	}
+	broken := hasError(problems)
+	return outcome{name: b.Name, labels: b.Labels, kind: b.Kind, problems: problems, broken: broken, unnamed: broken && unnamed}
+}
+
+func (r *reading) optionsPath() string { return path.Join(r.c.dir, r.c.options) }
+
+// readOptions decodes the options file and tells whether it left the bundle's name in doubt.
+func (r *reading) readOptions() bool {
+	if r.c.options == "" {
+		return false
+	}
+	file := r.optionsPath()
+	if r.c.both {
+		r.add(warningAt(Position{File: path.Join(r.c.dir, "fleet.yml")}, CodeAmbiguousFiles, "is ignored: fleet.yaml is there too"))
+	}
+	if info, err := lookup(r.tree, file); err == nil && info == nil {
+		r.add(errorAt(Position{File: file}, CodeSymlink, "is a symbolic link: links are not followed"))
+		return true
+	}
+	data, err := readFile(r.tree, file, maxOptionsBytes)
+	if err != nil {
+		r.add(errorAt(Position{File: file}, CodeUnreadable, "cannot be read: "+err.Error()))
+		return true
+	}
+	r.options = decodeOptions(file, data)
+	if !hasError(r.options.problems) {
+		return false
+	}
+	r.options.Name = guessName(data)
+	return r.options.Name == "" && nameInDoubt(r.options)
+}
+
+// nameInDoubt tells whether a broken options file may have meant a name: it does
+// not parse at all, or one of its keys looks like a slip of name.
+func nameInDoubt(d decoded) bool {
+	return d.where == nil || slices.ContainsFunc(d.problems, func(p Problem) bool { return p.Suggestion == "did you mean name?" })
+}
+
+var topLevelName = regexp.MustCompile(`(?m)^name:[ \t]*["']?([a-z0-9][-.a-z0-9]*)["']?[ \t]*(?:#.*)?\r?$`)
+
+// guessName finds the name in an options file that is otherwise broken, so that
+// the bundle it belongs to keeps its last good revision.
+func guessName(data []byte) string {
+	if m := topLevelName.FindSubmatch(data); m != nil {
+		return string(m[1])
+	}
+	return ""
+}
+
+func (r *reading) add(p ...Problem) { r.problems = append(r.problems, p...) }
+
+func (r *reading) name() string {
+	if r.options.Name != "" {
+		return r.options.Name
+	}
+	return r.computedName(r.c)
+}
+
+// bundleFiles leaves out what has become options: fleet.yaml and values files.
+func (r *reading) bundleFiles() []File {
+	dropped := map[string]bool{r.c.options: true}
+	for _, name := range r.c.without {
+		dropped[name] = true
+	}
+	for _, name := range valuesFiles(r.options.Helm) {
+		dropped[name] = true
+	}
+	chart := chartDir(r.options.BundleOptions)
+	for _, c := range r.options.TargetCustomizations {
+		for _, name := range valuesFiles(c.Helm) {
+			// One target's choice must not take the chart's defaults from the others.
+			if name != path.Join(chart, "values.yaml") {
+				dropped[name] = true
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(r.all), func(f File) bool { return dropped[f.Path] || isOptionsFile(path.Base(f.Path)) })
+}
+
+func valuesFiles(h *v1alpha1.HelmOptions) []string {
+	if h == nil {
+		return nil
+	}
+	names := make([]string, 0, len(h.ValuesFiles))
+	for _, name := range h.ValuesFiles {
+		if clean, err := cleanPath(name); err == nil {
+			names = append(names, clean)
+		}
+	}
+	return names
+}
+
+// spec is the Bundle's spec: the options file with the GitRepo's fields merged in.
+func (r *reading) spec() v1alpha1.BundleSpec {
+	o := r.options
+	spec := v1alpha1.BundleSpec{
+		BundleOptions:           o.BundleOptions,
+		Targets:                 o.OverrideTargets,
+		TargetCustomizations:    o.TargetCustomizations,
+		TargetCustomizationMode: o.TargetCustomizationMode,
+		DependsOn:               o.DependsOn,
+		RolloutStrategy:         o.RolloutStrategy,
+		Rollout:                 o.Rollout,
+		Paused:                  o.Paused || r.repo.Spec.Paused,
+	}
+	dropValuesFiles(spec.Helm)
+	for i := range spec.TargetCustomizations {
+		dropValuesFiles(spec.TargetCustomizations[i].Helm)
+	}
+	r.target(&spec)
+	r.mergeRepo(&spec)
+	return spec
+}
+
+func dropValuesFiles(h *v1alpha1.HelmOptions) {
+	if h != nil {
+		h.ValuesFiles = nil
+	}
+}
+
+// target gives the bundle its targets: its own, else the GitRepo's, else Fleet's default group.
+func (r *reading) target(spec *v1alpha1.BundleSpec) {
+	if spec.Targets != nil {
+		moved := map[string]Position{}
+		for key, pos := range r.options.where {
+			if rest, ok := cutPrefix(key, "overrideTargets["); ok {
+				moved["targets["+rest] = pos
+			}
+		}
+		maps.Copy(r.options.where, moved)
+		return
+	}
+	spec.Targets = slices.Clone(r.repo.Spec.Targets)
+	if len(spec.Targets) == 0 {
+		spec.Targets = []v1alpha1.Target{{Criteria: v1alpha1.Criteria{Name: "default", ClusterGroup: "default"}}}
+	}
+}
+
+func cutPrefix(s, prefix string) (string, bool) {
+	if len(s) < len(prefix) || s[:len(prefix)] != prefix {
+		return "", false
+	}
+	return s[len(prefix):], true
+}
+
+// mergeRepo lays the GitRepo's fields over the options. What the GitRepo fixes,
+// namespace and account, no file of the repository can change back.
+func (r *reading) mergeRepo(spec *v1alpha1.BundleSpec) {
+	g := r.repo.Spec
+	yes := true
+	if g.TargetNamespace != "" {
+		spec.Namespace = &g.TargetNamespace
+		for i := range spec.TargetCustomizations {
+			spec.TargetCustomizations[i].Namespace = nil
+		}
+	}
+	if g.ServiceAccount != "" {
+		spec.ServiceAccount = &g.ServiceAccount
+		for i := range spec.TargetCustomizations {
+			r.fixAccount(&spec.TargetCustomizations[i], i)
+		}
+	}
+	if g.KeepResources {
+		spec.KeepResources = &yes
+	}
+	if g.DeleteNamespace {
+		spec.DeleteNamespace = &yes
+	}
+	if g.CorrectDrift != nil && spec.CorrectDrift == nil {
+		spec.CorrectDrift = g.CorrectDrift.DeepCopy()
+	}
+}
+
+func (r *reading) fixAccount(c *v1alpha1.Customization, i int) {
+	if c.ServiceAccount == nil {
+		return
+	}
+	key := fmt.Sprintf("targetCustomizations[%d].serviceAccount", i)
+	r.add(warningAt(r.options.at(r.optionsPath(), key), CodeOverridden, key+" has no effect: the GitRepo sets the service account"))
+	c.ServiceAccount = nil
+}

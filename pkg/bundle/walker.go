@@ -1,0 +1,360 @@
+package bundle
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxNodes bounds a YAML document after its aliases are written out. A file of a
+// few hundred bytes can mean billions of nodes otherwise.
+const maxNodes = 200_000
+
+// parseOne parses a file that must hold one document or none.
+func parseOne(file string, data []byte) (*yaml.Node, *Problem) {
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var doc, more yaml.Node
+	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
+		return nil, nil
+	} else if err != nil {
+		p := yamlProblem(file, err)
+		return nil, &p
+	}
+	if err := dec.Decode(&more); err == nil {
+		p := errorAt(Position{File: file, Line: more.Line, Column: 1}, CodeInvalidYAML, "holds more than one document")
+		return nil, &p
+	} else if !errors.Is(err, io.EOF) {
+		p := yamlProblem(file, err)
+		return nil, &p
+	}
+	if p := checkBudget(file, &doc); p != nil {
+		return nil, p
+	}
+	return &doc, nil
+}
+
+var yamlLine = regexp.MustCompile(`line (\d+): ?`)
+
+// yamlProblem takes the line out of the parser's message.
+func yamlProblem(file string, err error) Problem {
+	message := strings.TrimPrefix(err.Error(), "yaml: ")
+	pos := Position{File: file, Line: 1}
+	if m := yamlLine.FindStringSubmatch(message); m != nil {
+		if line, convErr := strconv.Atoi(m[1]); convErr == nil {
+			pos.Line = line
+		}
+		message = strings.Replace(message, m[0], "", 1)
+	}
+	return errorAt(pos, CodeInvalidYAML, "is not valid YAML: "+message)
+}
+
+// checkBudget refuses a document that grows beyond maxNodes or is nested too deep.
+func checkBudget(file string, doc *yaml.Node) *Problem {
+	left := maxNodes
+	if over := spend(doc, &left, 0); over != nil {
+		p := errorAt(Position{File: file, Line: over.Line, Column: over.Column}, CodeTooLarge,
+			fmt.Sprintf("holds more than %d nodes or is nested more than 200 deep once aliases are written out", maxNodes))
+		return &p
+	}
+	return nil
+}
+
+func spend(n *yaml.Node, left *int, depth int) *yaml.Node {
+	*left--
+	if *left < 0 || depth > 200 {
+		return n
+	}
+	if n.Kind == yaml.AliasNode {
+		return spend(n.Alias, left, depth+1)
+	}
+	for _, c := range n.Content {
+		if over := spend(c, left, depth+1); over != nil {
+			return over
+		}
+	}
+	return nil
+}
+
+// walker compares a YAML document with a Go type, notes where every key stands
+// and reports keys and kinds that do not fit.
+type walker struct {
+	file     string
+	where    map[string]Position
+	problems []Problem
+	fields   map[reflect.Type]map[string]reflect.Type
+}
+
+func newWalker(file string) *walker {
+	return &walker{file: file, where: map[string]Position{}, fields: map[reflect.Type]map[string]reflect.Type{}}
+}
+
+func (w *walker) walkRoot(doc *yaml.Node, into any) {
+	if doc.Kind == yaml.DocumentNode {
+		doc = doc.Content[0]
+	}
+	w.walk(doc, reflect.TypeOf(into).Elem(), "")
+}
+
+func (w *walker) pos(n *yaml.Node) Position {
+	return Position{File: w.file, Line: n.Line, Column: n.Column}
+}
+
+func (w *walker) report(n *yaml.Node, code, format string, args ...any) {
+	if len(w.problems) < maxProblems {
+		w.problems = append(w.problems, errorAt(w.pos(n), code, fmt.Sprintf(format, args...)))
+	}
+}
+
+var (
+	typeAnyJSON     = reflect.TypeFor[apiextensionsv1.JSON]()
+	typeRawJSON     = reflect.TypeFor[json.RawMessage]()
+	typeIntOrString = reflect.TypeFor[intstr.IntOrString]()
+	typeDuration    = reflect.TypeFor[metav1.Duration]()
+)
+
+func (w *walker) walk(n *yaml.Node, t reflect.Type, key string) {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if kindOf(n) == kindNull {
+		return
+	}
+	switch {
+	case t == typeAnyJSON:
+		w.walkValues(n, key)
+	case t == typeRawJSON:
+	case t == typeIntOrString:
+		w.want(n, key, "a number or a text", kindInt, kindString)
+	case t == typeDuration:
+		w.want(n, key, "a duration such as 5m", kindString)
+	case t.Kind() == reflect.Struct:
+		w.walkStruct(n, t, key)
+	case t.Kind() == reflect.Map:
+		w.walkMap(n, t.Elem(), key)
+	case t.Kind() == reflect.Slice:
+		w.walkList(n, t.Elem(), key)
+	default:
+		w.walkScalar(n, t.Kind(), key)
+	}
+}
+
+func (w *walker) walkScalar(n *yaml.Node, k reflect.Kind, key string) {
+	switch k {
+	case reflect.String:
+		w.want(n, key, "a text (put it in quotes)", kindString)
+	case reflect.Bool:
+		w.want(n, key, "true or false", kindBool)
+	case reflect.Int, reflect.Int64, reflect.Int32:
+		w.want(n, key, "a number", kindInt)
+	default:
+		w.report(n, CodeWrongType, "%s cannot be read (%s)", key, k)
+	}
+}
+
+func (w *walker) want(n *yaml.Node, key, what string, kinds ...valueKind) {
+	if got := kindOf(n); !slices.Contains(kinds, got) {
+		w.report(n, CodeWrongType, "%s is %s, wanted %s", key, got, what)
+	}
+}
+
+// pairs yields the keys and values of a mapping, merge keys (<<) laid open, and reports duplicates.
+func (w *walker) pairs(n *yaml.Node, key string, yield func(k, v *yaml.Node)) {
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, v := n.Content[i], n.Content[i+1]
+		if k.Kind == yaml.AliasNode {
+			k = k.Alias
+		}
+		if k.Tag == "!!merge" {
+			w.merged(v, key, yield)
+			continue
+		}
+		if k.Kind != yaml.ScalarNode {
+			w.report(k, CodeWrongType, "%s has a key that is no text", orRoot(key))
+			continue
+		}
+		if seen[k.Value] {
+			w.report(k, CodeDuplicateKey, "%s is there twice", join(key, k.Value))
+			continue
+		}
+		seen[k.Value] = true
+		yield(k, v)
+	}
+}
+
+func (w *walker) merged(v *yaml.Node, key string, yield func(k, v *yaml.Node)) {
+	if v.Kind == yaml.AliasNode {
+		v = v.Alias
+	}
+	switch v.Kind {
+	case yaml.MappingNode:
+		w.pairs(v, key, yield)
+	case yaml.SequenceNode:
+		for _, each := range v.Content {
+			w.merged(each, key, yield)
+		}
+	}
+}
+
+func (w *walker) walkStruct(n *yaml.Node, t reflect.Type, key string) {
+	if n.Kind != yaml.MappingNode {
+		w.report(n, CodeWrongType, "%s is %s, wanted a map", orRoot(key), kindOf(n))
+		return
+	}
+	fields := w.fieldsOf(t)
+	w.pairs(n, key, func(k, v *yaml.Node) {
+		ft, known := fields[k.Value]
+		if !known {
+			w.unknown(k, key, fields)
+			return
+		}
+		child := join(key, k.Value)
+		if _, merged := w.where[child]; !merged {
+			w.where[child] = w.pos(k)
+		}
+		w.walk(v, ft, child)
+	})
+}
+
+func (w *walker) unknown(k *yaml.Node, key string, fields map[string]reflect.Type) {
+	names := make([]string, 0, len(fields))
+	for name := range fields {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	before := len(w.problems)
+	w.report(k, CodeUnknownKey, "unknown key %.80q in %s", k.Value, orRoot(key))
+	if s := nearest(k.Value, names); s != "" && len(w.problems) > before {
+		w.problems[before].Suggestion = "did you mean " + s + "?"
+	}
+}
+
+func (w *walker) walkMap(n *yaml.Node, elem reflect.Type, key string) {
+	if n.Kind != yaml.MappingNode {
+		w.report(n, CodeWrongType, "%s is %s, wanted a map", key, kindOf(n))
+		return
+	}
+	w.pairs(n, key, func(k, v *yaml.Node) { w.walk(v, elem, join(key, k.Value)) })
+}
+
+func (w *walker) walkList(n *yaml.Node, elem reflect.Type, key string) {
+	if n.Kind != yaml.SequenceNode {
+		w.report(n, CodeWrongType, "%s is %s, wanted a list", key, kindOf(n))
+		return
+	}
+	for i, each := range n.Content {
+		child := key + "[" + strconv.Itoa(i) + "]"
+		w.where[child] = w.pos(each)
+		w.walk(each, elem, child)
+	}
+}
+
+// walkValues looks for duplicate keys in free-form values; any type is right there.
+func (w *walker) walkValues(n *yaml.Node, key string) {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	switch n.Kind {
+	case yaml.MappingNode:
+		w.pairs(n, key, func(k, v *yaml.Node) { w.walkValues(v, join(key, k.Value)) })
+	case yaml.SequenceNode:
+		for i, each := range n.Content {
+			w.walkValues(each, key+"["+strconv.Itoa(i)+"]")
+		}
+	}
+}
+
+// fieldsOf maps the keys of a struct, inlined ones included, to their types.
+func (w *walker) fieldsOf(t reflect.Type) map[string]reflect.Type {
+	if fields, ok := w.fields[t]; ok {
+		return fields
+	}
+	fields := map[string]reflect.Type{}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if f.Anonymous && name == "" {
+			for k, v := range w.fieldsOf(f.Type) {
+				fields[k] = v
+			}
+			continue
+		}
+		if name != "" && name != "-" {
+			fields[name] = f.Type
+		}
+	}
+	w.fields[t] = fields
+	return fields
+}
+
+func join(key, name string) string {
+	if key == "" {
+		return name
+	}
+	return key + "." + name
+}
+
+func orRoot(key string) string {
+	if key == "" {
+		return "the file"
+	}
+	return key
+}
+
+// valueKind is what a YAML node is to a reader of YAML 1.1, which Fleet and Helm are.
+type valueKind string
+
+const (
+	kindNull   valueKind = "null"
+	kindString valueKind = "a text"
+	kindBool   valueKind = "a boolean"
+	kindInt    valueKind = "a whole number"
+	kindFloat  valueKind = "a number"
+	kindMap    valueKind = "a map"
+	kindList   valueKind = "a list"
+)
+
+var yaml11Bools = regexp.MustCompile(`^(y|Y|yes|Yes|YES|n|N|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$`)
+
+func kindOf(n *yaml.Node) valueKind {
+	switch n.Kind {
+	case yaml.AliasNode:
+		return kindOf(n.Alias)
+	case yaml.MappingNode:
+		return kindMap
+	case yaml.SequenceNode:
+		return kindList
+	}
+	plain := n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0
+	switch n.ShortTag() {
+	case "!!null":
+		return kindNull
+	case "!!bool":
+		return kindBool
+	case "!!int":
+		return kindInt
+	case "!!float":
+		return kindFloat
+	case "!!str":
+		if plain && n.Style&yaml.TaggedStyle == 0 && len(n.Value) > 1 && yaml11Bools.MatchString(n.Value) {
+			return kindBool
+		}
+	}
+	return kindString
+}
