@@ -27,7 +27,7 @@ type target struct {
 
 // allTargets lists everything there is to build, the longest first.
 func allTargets(root, version string) []target {
-	product := []string{"-ldflags", "-X main.version=" + version + " -X github.com/muster-dev/muster/internal/cli.Version=" + version}
+	product := []string{"-ldflags", "-X main.version=" + version}
 	return []target{
 		{
 			Name: "muster-controlplane", Dir: "controlplane", Packages: []string{"."}, Output: "bin/muster-controlplane",
