@@ -226,6 +226,9 @@ type RolloutStatus struct {
 	// Held counts clusters with a hold.
 	// +optional
 	Held int `json:"held,omitempty"`
+	// Removing says that no cluster shall run the bundle any more: it was deleted and nothing holds that.
+	// +optional
+	Removing bool `json:"removing,omitempty"`
 	// Holds are the losses that wait for approval.
 	// +optional
 	// +kubebuilder:validation:MaxItems=20

@@ -1,0 +1,457 @@
+package distribution
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/muster-dev/muster/pkg/api/v1alpha1"
+	"github.com/muster-dev/muster/pkg/content"
+	"github.com/muster-dev/muster/pkg/protocol"
+)
+
+// Signer is the hub key, as far as composing needs it.
+type Signer interface {
+	ID() string
+	Sign(protocol.Header) (string, error)
+	Trust() protocol.TrustSet
+}
+
+// MinInterval is the least time between two documents for one cluster; the
+// first change is written at once.
+const MinInterval = 500 * time.Millisecond
+
+// Composer builds and writes one document per cluster from stored wants. It is
+// told of rollouts as they are written or observed, marks the clusters that a
+// change touches, and composes those.
+type Composer struct {
+	client    client.Client
+	live      client.Reader
+	store     content.Store
+	reader    *Reader
+	signer    Signer
+	hub       *Hub
+	namespace string
+	clock     clock.PassiveClock
+	// dirty is told of clusters that need composing.
+	dirty func(cluster string)
+
+	assignments Latest[*v1alpha1.Assignment]
+
+	mu sync.Mutex // guards the fields below
+	// bundles by workspace/name.
+	bundles map[string]*bundleState
+	// documents by workspace/name of the cluster, as stored.
+	documents map[string]*protocol.Document
+	wrote     map[string]time.Time
+	// held counts the batches under way per workspace; waiting are clusters to mark when they end.
+	held    map[string]int
+	waiting map[string]bool
+}
+
+// bundleState is what composing needs of one bundle.
+type bundleState struct {
+	workspace, name, uid string
+	wantsID              string
+	wants                Wants
+	known                bool // false: the wants could not be read
+	removing             bool
+	paused               bool
+	held                 map[string]bool
+}
+
+// NewComposer returns a composer; dirty is called for every cluster whose
+// document may have to change, and must not block.
+func NewComposer(c client.Client, live client.Reader, store content.Store, reader *Reader, signer Signer, hub *Hub, namespace string, clk clock.PassiveClock, dirty func(string)) *Composer {
+	return &Composer{
+		client: c, live: live, store: store, reader: reader, signer: signer, hub: hub, namespace: namespace, clock: clk, dirty: dirty,
+		bundles: map[string]*bundleState{}, documents: map[string]*protocol.Document{}, wrote: map[string]time.Time{},
+		held: map[string]int{}, waiting: map[string]bool{},
+	}
+}
+
+// Hold lets no cluster of a workspace be composed until release is called, so
+// that what changes together is assigned together.
+func (c *Composer) Hold(workspace string) (release func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.held[workspace]++
+	var once sync.Once
+	return func() { once.Do(func() { c.release(workspace) }) }
+}
+
+func (c *Composer) release(workspace string) {
+	c.mu.Lock()
+	c.held[workspace]--
+	var marked []string
+	if c.held[workspace] == 0 {
+		delete(c.held, workspace)
+		for cluster := range c.waiting {
+			if workspaceOf(cluster) == workspace {
+				marked = append(marked, cluster)
+				delete(c.waiting, cluster)
+			}
+		}
+	}
+	c.mu.Unlock()
+	for _, cluster := range marked {
+		c.dirty(cluster)
+	}
+}
+
+// Mark asks for a cluster to be composed, now or when its workspace is released.
+func (c *Composer) Mark(cluster string) {
+	c.mu.Lock()
+	held := c.held[workspaceOf(cluster)] > 0
+	if held {
+		c.waiting[cluster] = true
+	}
+	c.mu.Unlock()
+	if !held {
+		c.dirty(cluster)
+	}
+}
+
+// Observe takes over a rollout (and its bundle, nil if that is gone) and marks
+// the clusters whose documents it may change.
+func (c *Composer) Observe(ctx context.Context, r *v1alpha1.Rollout, b *v1alpha1.Bundle) {
+	next := &bundleState{
+		workspace: r.Spec.Workspace, name: r.Spec.Bundle, uid: r.Spec.UID,
+		wantsID: r.Status.Wants, removing: r.Status.Removing, paused: b != nil && b.Spec.Paused, known: true,
+	}
+	key := next.workspace + "/" + next.name
+	wants, err := c.reader.Wants(ctx, next.workspace, r.Status.Wants)
+	if err != nil {
+		// Unknown wants change nothing: what was assigned stays assigned.
+		klog.FromContext(ctx).Error(err, "wants cannot be read; assignments of this bundle stay as they are", "bundle", key)
+		next.known = false
+	}
+	next.wants = wants
+	next.held = map[string]bool{}
+	for _, cluster := range wants.HeldClusters {
+		next.held[cluster] = true
+	}
+	c.mu.Lock()
+	old := c.bundles[key]
+	c.bundles[key] = next
+	touched := touchedClusters(old, next)
+	c.mu.Unlock()
+	for cluster := range touched {
+		c.Mark(cluster)
+	}
+}
+
+// Forget drops a bundle whose removal is stored in every assignment.
+func (c *Composer) Forget(workspace, name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.bundles, workspace+"/"+name)
+}
+
+func touchedClusters(old, next *bundleState) map[string]bool {
+	touched := map[string]bool{}
+	all := old == nil || old.uid != next.uid || old.paused != next.paused || old.removing != next.removing || old.known != next.known
+	if !all && old.wantsID == next.wantsID {
+		return touched
+	}
+	for cluster := range next.wants.Clusters {
+		if all || !sameWant(old, next, cluster) {
+			touched[cluster] = true
+		}
+	}
+	if old != nil {
+		for cluster := range old.wants.Clusters {
+			if all || !sameWant(old, next, cluster) {
+				touched[cluster] = true
+			}
+		}
+		for cluster := range old.held {
+			touched[cluster] = touched[cluster] || !next.held[cluster]
+		}
+	}
+	for cluster, yes := range touched {
+		if !yes {
+			delete(touched, cluster)
+		}
+	}
+	return touched
+}
+
+func sameWant(a, b *bundleState, cluster string) bool {
+	va, wa, oka := a.wants.VariantOf(cluster)
+	vb, wb, okb := b.wants.VariantOf(cluster)
+	return oka == okb && va.Content == vb.Content && wa.Generation == wb.Generation && wa.Retain == wb.Retain
+}
+
+// variantsOn lists what every known bundle wants on a cluster, by workspace/name.
+func (c *Composer) variantsOn(cluster string) map[string]Variant {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := map[string]Variant{}
+	for name, b := range c.bundles {
+		if v, _, ok := b.wants.VariantOf(cluster); ok && !b.removing {
+			out[name] = v
+		}
+	}
+	return out
+}
+
+// highestGeneration is the greatest generation of a bundle that any document carries.
+func (c *Composer) highestGeneration(uid string) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var highest int64
+	for _, d := range c.documents {
+		for _, e := range d.Entries {
+			if e.UID == uid {
+				highest = max(highest, e.Generation)
+			}
+		}
+	}
+	return highest
+}
+
+// Assigned lists clusters whose stored document still has an entry of the bundle.
+func (c *Composer) Assigned(uid string) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []string
+	for cluster, d := range c.documents {
+		for _, e := range d.Entries {
+			if e.UID == uid {
+				out = append(out, cluster)
+				break
+			}
+		}
+	}
+	return out
+}
+
+// Compose writes the document of one cluster if it changed. It returns how
+// long to wait before trying again, if that is needed.
+func (c *Composer) Compose(ctx context.Context, workspace, name string) (time.Duration, error) {
+	cluster := workspace + "/" + name
+	if wait := c.mustWait(cluster); wait > 0 {
+		return wait, nil
+	}
+	epoch, wentBack := c.hub.Epoch()
+	if wentBack != "" {
+		return 0, nil // Approving starts a new epoch and marks every cluster.
+	}
+	var obj v1alpha1.Cluster
+	if err := c.client.Get(ctx, client.ObjectKey{Namespace: workspace, Name: name}, &obj); err != nil {
+		return 0, client.IgnoreNotFound(err)
+	}
+	if obj.Status.Identity == nil || obj.Status.Identity.Quarantined != "" || obj.Spec.Paused {
+		return 0, nil
+	}
+	assignment, err := c.assignment(ctx, workspace, name)
+	if err != nil {
+		return 0, err
+	}
+	in, err := c.gather(ctx, cluster, &obj, assignment, epoch)
+	if err != nil {
+		return 0, err
+	}
+	composed, err := Compose(in)
+	if err != nil {
+		return 0, fmt.Errorf("compose the document of cluster %s: %w", cluster, err)
+	}
+	if !composed.Changed {
+		return 0, nil
+	}
+	return 0, c.write(ctx, cluster, assignment, composed)
+}
+
+// mustWait keeps documents MinInterval apart, and held workspaces alone.
+func (c *Composer) mustWait(cluster string) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.held[workspaceOf(cluster)] > 0 {
+		c.waiting[cluster] = true
+		return time.Hour // The release marks it long before.
+	}
+	if since := c.clock.Since(c.wrote[cluster]); since < MinInterval {
+		return MinInterval - since
+	}
+	return 0
+}
+
+// assignment returns the stored Assignment, creating an empty one to learn its uid.
+func (c *Composer) assignment(ctx context.Context, workspace, name string) (*v1alpha1.Assignment, error) {
+	key := client.ObjectKey{Namespace: c.namespace, Name: MachineName(workspace, name)}
+	var a v1alpha1.Assignment
+	err := c.client.Get(ctx, key, &a)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("read Assignment %s: %w", key, err)
+	}
+	if newest, ok := c.assignments.Newest(key, &a, err == nil); ok {
+		return newest, nil
+	}
+	created := &v1alpha1.Assignment{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
+	if err := c.client.Create(ctx, created); err != nil {
+		return nil, fmt.Errorf("create Assignment %s: %w", key, err)
+	}
+	c.assignments.Wrote(created)
+	return created, nil
+}
+
+func (c *Composer) gather(ctx context.Context, cluster string, obj *v1alpha1.Cluster, a *v1alpha1.Assignment, epoch int64) (ComposeInput, error) {
+	in := ComposeInput{
+		Hub: c.signer.ID(), Cluster: obj.Status.Identity.UID, Assignment: string(a.UID), Epoch: epoch, Trust: c.signer.Trust(),
+		Keys: func(workspace string, id content.ID) ([]content.Key, error) { return c.reader.Keys(ctx, workspace, id) },
+	}
+	var err error
+	if in.Previous, err = c.previous(ctx, cluster, a); err != nil {
+		return in, err
+	}
+	if in.Report, err = c.report(ctx, obj); err != nil {
+		return in, err
+	}
+	in.Wants, err = c.wantsFor(ctx, cluster, in.Previous, in.Report)
+	return in, err
+}
+
+func (c *Composer) previous(ctx context.Context, cluster string, a *v1alpha1.Assignment) (*protocol.Document, error) {
+	d, err := c.Document(ctx, workspaceOf(cluster), a)
+	if err != nil || d == nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.documents[cluster] = d
+	return d, nil
+}
+
+// Document decodes an Assignment's document with all its entries; nil if it has none yet.
+func (c *Composer) Document(ctx context.Context, workspace string, a *v1alpha1.Assignment) (*protocol.Document, error) {
+	if a.Spec.Document == "" {
+		return nil, nil
+	}
+	var d protocol.Document
+	if err := json.Unmarshal([]byte(a.Spec.Document), &d); err != nil {
+		return nil, fmt.Errorf("read the document of Assignment %s: %w", a.Name, err)
+	}
+	if d.EntriesRef == "" {
+		return &d, nil
+	}
+	data, err := c.store.Get(ctx, workspace, content.ID(d.EntriesRef))
+	if err != nil {
+		return nil, fmt.Errorf("read the entries of Assignment %s: %w", a.Name, err)
+	}
+	var list protocol.EntryList
+	if err := json.Unmarshal(data, &list); err != nil {
+		return nil, fmt.Errorf("read the entries of Assignment %s: %w", a.Name, err)
+	}
+	d.Entries = list.Entries
+	return &d, nil
+}
+
+func (c *Composer) report(ctx context.Context, obj *v1alpha1.Cluster) (*Acknowledged, error) {
+	var r v1alpha1.ClusterReport
+	err := c.client.Get(ctx, client.ObjectKey{Namespace: c.namespace, Name: MachineName(obj.Namespace, obj.Name)}, &r)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the report of cluster %s/%s: %w", obj.Namespace, obj.Name, err)
+	}
+	return AcknowledgedBy(&r.Spec), nil
+}
+
+// AcknowledgedBy reduces a report to what composing needs.
+func AcknowledgedBy(r *v1alpha1.ClusterReportSpec) *Acknowledged {
+	out := &Acknowledged{Assignment: r.Assignment, Epoch: r.Epoch, Revision: r.Revision, Unsettled: map[string]bool{}}
+	for _, h := range r.Heads {
+		workspace, name := splitKey(h.Bundle)
+		out.Heads = append(out.Heads, protocol.Head{UID: h.UID, Workspace: workspace, Bundle: name, Generation: h.Generation})
+	}
+	for _, b := range r.Bundles {
+		out.Unsettled[b.UID] = true
+	}
+	return out
+}
+
+// write signs and stores a document. The same bytes are stored and served.
+func (c *Composer) write(ctx context.Context, cluster string, a *v1alpha1.Assignment, composed Composed) error {
+	d := composed.Document
+	stored := d
+	if composed.EntryList != nil {
+		ref, err := c.storeEntries(ctx, cluster, *composed.EntryList)
+		if err != nil {
+			return err
+		}
+		stored.Entries, stored.EntriesRef = []protocol.Entry{}, ref
+	}
+	next, err := c.signed(a, stored)
+	if err != nil {
+		return fmt.Errorf("sign the document of cluster %s: %w", cluster, err)
+	}
+	next.Spec.Bundles = len(d.Entries)
+	if err := c.client.Update(ctx, next); err != nil {
+		c.assignments.Forget(client.ObjectKeyFromObject(a))
+		return fmt.Errorf("write the Assignment of cluster %s: %w", cluster, err)
+	}
+	c.assignments.Wrote(next)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.documents[cluster] = &d
+	c.wrote[cluster] = c.clock.Now()
+	return nil
+}
+
+func (c *Composer) signed(a *v1alpha1.Assignment, d protocol.Document) (*v1alpha1.Assignment, error) {
+	text, err := json.Marshal(d)
+	if err != nil {
+		return nil, err
+	}
+	signature, err := c.signer.Sign(protocol.Header{
+		Hub: d.Hub, Cluster: d.Cluster, Assignment: d.Assignment, Epoch: d.Epoch, Revision: d.Revision,
+		Digest: protocol.DigestOf(string(text)),
+	})
+	if err != nil {
+		return nil, err
+	}
+	next := a.DeepCopy()
+	next.Spec = v1alpha1.AssignmentSpec{
+		Epoch: d.Epoch, Revision: d.Revision, Removals: len(d.Removals), Document: string(text), Signature: signature,
+	}
+	return next, nil
+}
+
+func (c *Composer) storeEntries(ctx context.Context, cluster string, list protocol.EntryList) (string, error) {
+	data, err := json.Marshal(list)
+	if err != nil {
+		return "", fmt.Errorf("encode the entries of cluster %s: %w", cluster, err)
+	}
+	workspace, name := splitKey(cluster)
+	id := content.IDOf(data)
+	err = c.store.Put(ctx, content.Pack{Workspace: workspace, Bundle: "entries-of-" + name, Blobs: []content.Blob{{Kind: content.KindEntries, ID: id, Data: data}}})
+	return string(id), err
+}
+
+// ForgetCluster drops what is remembered of a cluster that was deleted, and
+// deletes its Assignment and report: it is forgotten and revoked, and nothing
+// on it is removed.
+func (c *Composer) ForgetCluster(ctx context.Context, workspace, name string) error {
+	key := client.ObjectKey{Namespace: c.namespace, Name: MachineName(workspace, name)}
+	c.assignments.Forget(key)
+	c.mu.Lock()
+	delete(c.documents, workspace+"/"+name)
+	delete(c.wrote, workspace+"/"+name)
+	c.mu.Unlock()
+	meta := metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}
+	return errors.Join(
+		client.IgnoreNotFound(c.client.Delete(ctx, &v1alpha1.Assignment{ObjectMeta: meta})),
+		client.IgnoreNotFound(c.client.Delete(ctx, &v1alpha1.ClusterReport{ObjectMeta: meta})),
+	)
+}

@@ -1,0 +1,136 @@
+package distribution
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/muster-dev/muster/pkg/content"
+)
+
+// Reader reads decoded content: wants, indexes, inputs, losses. It remembers
+// what it decoded, since content never changes under its id.
+type Reader struct {
+	store content.Store
+
+	mu    sync.Mutex // guards the maps
+	wants map[content.ID]Wants
+	keyed map[content.ID][]Keyed
+}
+
+// NewReader returns a reader over store.
+func NewReader(store content.Store) *Reader {
+	return &Reader{store: store, wants: map[content.ID]Wants{}, keyed: map[content.ID][]Keyed{}}
+}
+
+// maxDecoded bounds each of the reader's maps; a full one starts anew.
+const maxDecoded = 20000
+
+// Wants reads a bundle's wants; the empty id is no wants.
+func (r *Reader) Wants(ctx context.Context, workspace, id string) (Wants, error) {
+	if id == "" {
+		return Wants{}, nil
+	}
+	r.mu.Lock()
+	w, ok := r.wants[content.ID(id)]
+	r.mu.Unlock()
+	if ok {
+		return w, nil
+	}
+	data, err := r.store.Get(ctx, workspace, content.ID(id))
+	if err != nil {
+		return Wants{}, fmt.Errorf("read wants: %w", err)
+	}
+	if w, err = DecodeWants(data); err != nil {
+		return Wants{}, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.wants) >= maxDecoded {
+		clear(r.wants)
+	}
+	r.wants[content.ID(id)] = w
+	return w, nil
+}
+
+// Objects reads the index of a rendered item: its ordinary objects.
+func (r *Reader) Objects(ctx context.Context, workspace string, id content.ID) ([]Keyed, error) {
+	if id == "" {
+		return nil, nil
+	}
+	r.mu.Lock()
+	k, ok := r.keyed[id]
+	r.mu.Unlock()
+	if ok {
+		return k, nil
+	}
+	data, err := r.store.Get(ctx, workspace, id)
+	if err != nil {
+		return nil, fmt.Errorf("read index of content: %w", err)
+	}
+	var item content.Item
+	if err := json.Unmarshal(data, &item); err != nil {
+		return nil, fmt.Errorf("read content %s: %w", id, err)
+	}
+	k = keyedObjects(item)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.keyed) >= maxDecoded {
+		clear(r.keyed)
+	}
+	r.keyed[id] = k
+	return k, nil
+}
+
+func keyedObjects(item content.Item) []Keyed {
+	out := make([]Keyed, 0, len(item.Objects))
+	for _, o := range item.Objects {
+		if o.Role != content.RoleNone {
+			continue
+		}
+		claims := strings.HasPrefix(string(o.Key), "apps/StatefulSet/") && hasClaims(o.Manifest)
+		out = append(out, Keyed{Key: o.Key, Claims: claims})
+	}
+	return out
+}
+
+func hasClaims(manifest []byte) bool {
+	var set struct {
+		Spec struct {
+			VolumeClaimTemplates []json.RawMessage `json:"volumeClaimTemplates"`
+		} `json:"spec"`
+	}
+	// A StatefulSet that does not parse was refused by the renderer; here it would count as protected.
+	if err := json.Unmarshal(manifest, &set); err != nil {
+		return true
+	}
+	return len(set.Spec.VolumeClaimTemplates) > 0
+}
+
+// Keys is Objects without what only guards need.
+func (r *Reader) Keys(ctx context.Context, workspace string, id content.ID) ([]content.Key, error) {
+	objects, err := r.Objects(ctx, workspace, id)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]content.Key, len(objects))
+	for i, o := range objects {
+		keys[i] = o.Key
+	}
+	return keys, nil
+}
+
+// Losses reads an approved loss set.
+func (r *Reader) Losses(ctx context.Context, workspace, id string) ([]string, error) {
+	data, err := r.store.Get(ctx, workspace, content.ID(id))
+	if err != nil {
+		return nil, fmt.Errorf("read approved losses: %w", err)
+	}
+	var set []string
+	if err := json.Unmarshal(data, &set); err != nil {
+		return nil, fmt.Errorf("read approved losses: %w", err)
+	}
+	return set, nil
+}

@@ -1,0 +1,127 @@
+package distribution
+
+import (
+	"encoding/json"
+	"fmt"
+	"sort"
+
+	"github.com/muster-dev/muster/pkg/content"
+)
+
+// Wants is what every cluster shall run of one bundle: the stored result of
+// matching, rendering and rollout, from which documents are composed.
+type Wants struct {
+	Version  int       `json:"v"`
+	Variants []Variant `json:"variants,omitempty"`
+	// Clusters by workspace/name.
+	Clusters map[string]Want `json:"clusters,omitempty"`
+	// HeldClusters stopped matching, and their removal waits for approval.
+	HeldClusters []string `json:"held,omitempty"`
+}
+
+// Variant is one content that some clusters run.
+type Variant struct {
+	Content  content.ID `json:"c"`
+	Identity content.ID `json:"i"`
+	// Options names the options and facts it was rendered with, so that an unchanged match needs no rendering.
+	Options string `json:"o,omitempty"`
+}
+
+// Want is what one cluster shall run.
+type Want struct {
+	// Variant is an index into Wants.Variants.
+	Variant int `json:"v"`
+	// Generation at which this cluster's identity last changed.
+	Generation int64 `json:"g"`
+	// Retain keeps objects that left the manifests, until a loss is approved.
+	Retain bool `json:"r,omitempty"`
+}
+
+// VariantOf returns what a cluster wants, and whether it wants the bundle at all.
+func (w Wants) VariantOf(cluster string) (Variant, Want, bool) {
+	want, ok := w.Clusters[cluster]
+	if !ok || want.Variant < 0 || want.Variant >= len(w.Variants) {
+		return Variant{}, Want{}, false
+	}
+	return w.Variants[want.Variant], want, true
+}
+
+// Contents lists the content ids that any cluster wants, sorted.
+func (w Wants) Contents() []content.ID {
+	ids := make([]content.ID, 0, len(w.Variants))
+	for _, v := range w.Variants {
+		ids = append(ids, v.Content)
+	}
+	sort.Slice(ids, func(i, j int) bool { return ids[i] < ids[j] })
+	return ids
+}
+
+// Encode returns the stored form and its id.
+func (w Wants) Encode() (content.Blob, error) {
+	data, err := json.Marshal(w)
+	if err != nil {
+		return content.Blob{}, fmt.Errorf("encode wants: %w", err)
+	}
+	return content.Blob{Kind: content.KindWants, ID: content.IDOf(data), Data: data}, nil
+}
+
+// DecodeWants reads the stored form.
+func DecodeWants(data []byte) (Wants, error) {
+	var w Wants
+	if err := json.Unmarshal(data, &w); err != nil {
+		return Wants{}, fmt.Errorf("read wants: %w", err)
+	}
+	if w.Version > content.Version {
+		return Wants{}, fmt.Errorf("wants have version %d, this program reads up to %d", w.Version, content.Version)
+	}
+	return w, nil
+}
+
+// wantsBuilder collects wants and numbers variants in order of content id, so
+// that equal wants have equal bytes.
+type wantsBuilder struct {
+	clusters map[string]builtWant
+	held     []string
+}
+
+type builtWant struct {
+	variant Variant
+	want    Want
+}
+
+func newWantsBuilder() *wantsBuilder {
+	return &wantsBuilder{clusters: map[string]builtWant{}}
+}
+
+func (b *wantsBuilder) set(cluster string, v Variant, w Want) {
+	b.clusters[cluster] = builtWant{variant: v, want: w}
+}
+
+func (b *wantsBuilder) build() Wants {
+	index := map[Variant]int{}
+	var variants []Variant
+	for _, c := range b.clusters {
+		if _, ok := index[c.variant]; !ok {
+			index[c.variant] = 0
+			variants = append(variants, c.variant)
+		}
+	}
+	sort.Slice(variants, func(i, j int) bool {
+		if variants[i].Content != variants[j].Content {
+			return variants[i].Content < variants[j].Content
+		}
+		return variants[i].Options < variants[j].Options
+	})
+	for i, v := range variants {
+		index[v] = i
+	}
+	out := Wants{Version: content.Version, Variants: variants, Clusters: make(map[string]Want, len(b.clusters))}
+	for name, c := range b.clusters {
+		w := c.want
+		w.Variant = index[c.variant]
+		out.Clusters[name] = w
+	}
+	sort.Strings(b.held)
+	out.HeldClusters = b.held
+	return out
+}
