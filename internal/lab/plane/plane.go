@@ -101,11 +101,6 @@ func (p *Plane) startServer(ctx context.Context, s *Server, o Options) error {
 	return s.startControllerManager(workloadControllers)
 }
 
-// workloadControllers leaves out what needs clouds, disks or kubelets of its own.
-const workloadControllers = "*,-cloud-node-lifecycle-controller,-node-route-controller,-service-lb-controller,-node-ipam-controller," +
-	"-node-lifecycle-controller,-taint-eviction-controller,-persistentvolume-attach-detach-controller,-certificatesigningrequest-approving-controller," +
-	"-certificatesigningrequest-signing-controller,-certificatesigningrequest-cleaner-controller,-bootstrap-signer-controller,-token-cleaner-controller"
-
 // Server returns a server by name; it panics on a name that was not asked for.
 func (p *Plane) Server(name string) *Server {
 	s, ok := p.servers[name]
