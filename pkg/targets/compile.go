@@ -1,0 +1,131 @@
+package targets
+
+import (
+	"fmt"
+	"strconv"
+	"sync"
+
+	"github.com/muster-dev/muster/pkg/api/v1alpha1"
+	"github.com/muster-dev/muster/pkg/bundle"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+// Input is one bundle as targeting sees it.
+type Input struct {
+	// Workspace of the bundle; only its clusters are candidates.
+	Workspace string
+	// Name of the bundle.
+	Name string
+	// Spec with options, targets, restrictions and customizations.
+	Spec v1alpha1.BundleSpec
+	// Where says where each part of Spec stands; may be nil.
+	Where map[string]bundle.Position
+	// HandMade bundles without targets go to every cluster.
+	HandMade bool
+}
+
+// Compiled is a bundle's targeting, ready to be asked about many clusters by
+// many goroutines. What it answers depends on its Input, the cluster and the
+// groups alone.
+type Compiled struct {
+	workspace, name string
+	everywhere      bool
+	targets         []rule
+	restrictions    []rule
+	customizations  []rule
+	allMatches      bool
+	base            *optionSet
+	// first holds the option set of each customization when it is the only one.
+	first []*optionSet
+	spec  v1alpha1.BundleSpec
+
+	mu       sync.Mutex // guards combined
+	combined map[string]*optionSet
+}
+
+// rule is one compiled entry of targets, targetRestrictions or targetCustomizations.
+type rule struct {
+	label       string
+	where       bundle.Position
+	doNotDeploy bool
+	criteria
+}
+
+// criteria choose clusters; all that are set must hold.
+type criteria struct {
+	empty         bool
+	clusterName   string
+	selector      labels.Selector
+	group         string
+	groupSelector labels.Selector
+}
+
+// Compile prepares a bundle's targeting. It fails on a selector that has no
+// meaning; the error names where it stands.
+func Compile(in Input) (*Compiled, error) {
+	c := &Compiled{workspace: in.Workspace, name: in.Name, spec: in.Spec, combined: map[string]*optionSet{}}
+	c.everywhere = in.HandMade && len(in.Spec.Targets) == 0
+	c.allMatches = in.Spec.TargetCustomizationMode == v1alpha1.AllMatches
+	var err error
+	if c.targets, err = compileTargets(in, "targets", in.Spec.Targets); err != nil {
+		return nil, err
+	}
+	if c.restrictions, err = compileTargets(in, "targetRestrictions", in.Spec.TargetRestrictions); err != nil {
+		return nil, err
+	}
+	for i, cust := range in.Spec.TargetCustomizations {
+		r, err := compileRule(in, "targetCustomizations", i, cust.Criteria, cust.DoNotDeploy)
+		if err != nil {
+			return nil, err
+		}
+		c.customizations = append(c.customizations, r)
+	}
+	return c, c.compileOptions()
+}
+
+func compileTargets(in Input, list string, targets []v1alpha1.Target) ([]rule, error) {
+	var rules []rule
+	for i, t := range targets {
+		r, err := compileRule(in, list, i, t.Criteria, t.DoNotDeploy)
+		if err != nil {
+			return nil, err
+		}
+		rules = append(rules, r)
+	}
+	return rules, nil
+}
+
+func compileRule(in Input, list string, i int, from v1alpha1.Criteria, doNotDeploy bool) (rule, error) {
+	key := list + "[" + strconv.Itoa(i) + "]"
+	r := rule{label: key, where: in.Where[key], doNotDeploy: doNotDeploy}
+	if from.Name != "" {
+		r.label = from.Name
+	}
+	var err error
+	if r.criteria, err = compileCriteria(from); err != nil {
+		return rule{}, fmt.Errorf("compile %s of bundle %s: %w", key, in.Name, err)
+	}
+	return r, nil
+}
+
+func compileCriteria(from v1alpha1.Criteria) (criteria, error) {
+	c := criteria{clusterName: from.ClusterName, group: from.ClusterGroup}
+	var err error
+	if c.selector, err = compileSelector(from.ClusterSelector); err != nil {
+		return c, fmt.Errorf("clusterSelector: %w", err)
+	}
+	if c.groupSelector, err = compileSelector(from.ClusterGroupSelector); err != nil {
+		return c, fmt.Errorf("clusterGroupSelector: %w", err)
+	}
+	c.empty = c.clusterName == "" && c.group == "" && c.selector == nil && c.groupSelector == nil
+	return c, nil
+}
+
+// compileSelector keeps absent (nil) apart from empty, which selects everything.
+func compileSelector(s *metav1.LabelSelector) (labels.Selector, error) {
+	if s == nil {
+		return nil, nil
+	}
+	return metav1.LabelSelectorAsSelector(s)
+}

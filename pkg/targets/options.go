@@ -1,0 +1,254 @@
+package targets
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/muster-dev/muster/pkg/api/v1alpha1"
+	"github.com/muster-dev/muster/pkg/bundle"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+)
+
+// labelReference is a whole text value that stands for a cluster label.
+const labelReference = "global.fleet.clusterLabels."
+
+// maxVariants bounds the memo of substituted options; beyond it the memo starts anew.
+const maxVariants = 4096
+
+// optionSet is the bundle's options with some customizations merged in.
+type optionSet struct {
+	labels    []string // of the customizations, in order
+	where     bundle.Position
+	static    final
+	templated bool
+	// values and keys are set when values name cluster labels.
+	values map[string]any
+	keys   []string
+
+	mu       sync.Mutex // guards variants
+	variants map[string]final
+}
+
+// final are options as one cluster gets them.
+type final struct {
+	options v1alpha1.BundleOptions
+	digest  string
+}
+
+func (c *Compiled) compileOptions() error {
+	var err error
+	if c.base, err = c.newSet(nil); err != nil {
+		return err
+	}
+	for i := range c.customizations {
+		set, err := c.newSet([]int{i})
+		if err != nil {
+			return err
+		}
+		c.first = append(c.first, set)
+	}
+	return nil
+}
+
+// combine returns the set of several customizations, merged once per combination.
+func (c *Compiled) combine(taken []byte) (*optionSet, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if set, ok := c.combined[string(taken)]; ok {
+		return set, nil
+	}
+	var indexes []int
+	for i := range c.customizations {
+		if taken[i/8]&(1<<(i%8)) != 0 {
+			indexes = append(indexes, i)
+		}
+	}
+	set, err := c.newSet(indexes)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.combined) >= maxVariants {
+		clear(c.combined)
+	}
+	c.combined[string(taken)] = set
+	return set, nil
+}
+
+func (c *Compiled) newSet(indexes []int) (*optionSet, error) {
+	s := &optionSet{variants: map[string]final{}}
+	options := bundle.Merge(c.spec.BundleOptions, v1alpha1.BundleOptions{})
+	for _, i := range indexes {
+		options = bundle.Merge(options, c.spec.TargetCustomizations[i].BundleOptions)
+		s.labels = append(s.labels, c.customizations[i].label)
+		s.where = c.customizations[i].where
+	}
+	if err := s.readValues(&options); err != nil {
+		return nil, fmt.Errorf("values of bundle %s: %w", c.name, err)
+	}
+	digest, err := digestOf(options)
+	s.static = final{options: options, digest: digest}
+	return s, err
+}
+
+// readValues brings values into canonical form and notes what in them depends on the cluster.
+func (s *optionSet) readValues(o *v1alpha1.BundleOptions) error {
+	if o.Helm == nil {
+		return nil
+	}
+	s.templated = len(o.Helm.TemplateValues) > 0
+	if o.Helm.Values == nil || len(o.Helm.Values.Raw) == 0 {
+		return nil
+	}
+	values, err := decode(o.Helm.Values.Raw)
+	if err != nil {
+		return err
+	}
+	raw, err := json.Marshal(values)
+	if err != nil {
+		return err
+	}
+	helm := *o.Helm
+	helm.Values = &apiextensionsv1.JSON{Raw: raw}
+	o.Helm = &helm
+	preProcess := o.Helm.DisablePreProcess == nil || !*o.Helm.DisablePreProcess
+	s.templated = s.templated || preProcess && bytes.Contains(raw, []byte("${"))
+	if keys := labelKeys(values, nil); len(keys) > 0 {
+		s.values, s.keys = values, slices.Sorted(maps.Keys(keys))
+	}
+	return nil
+}
+
+func decode(raw []byte) (map[string]any, error) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	var values map[string]any
+	if err := dec.Decode(&values); err != nil {
+		return nil, fmt.Errorf("not a map: %w", err)
+	}
+	return values, nil
+}
+
+// labelKeys collects the labels that values refer to.
+func labelKeys(v any, keys map[string]bool) map[string]bool {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, each := range v {
+			keys = labelKeys(each, keys)
+		}
+	case []any:
+		for _, each := range v {
+			keys = labelKeys(each, keys)
+		}
+	case string:
+		if key, ok := strings.CutPrefix(v, labelReference); ok {
+			if keys == nil {
+				keys = map[string]bool{}
+			}
+			keys[key] = true
+		}
+	}
+	return keys
+}
+
+// substitute returns v with references replaced by labels; a missing one is "".
+func substitute(v any, labels map[string]string) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, each := range v {
+			out[k] = substitute(each, labels)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, each := range v {
+			out[i] = substitute(each, labels)
+		}
+		return out
+	case string:
+		if key, ok := strings.CutPrefix(v, labelReference); ok {
+			return labels[key]
+		}
+	}
+	return v
+}
+
+// forCluster fills in the cluster's labels. Clusters with the same values of the
+// labels that matter share one result.
+func (s *optionSet) forCluster(cl Cluster) final {
+	if len(s.keys) == 0 {
+		return s.static
+	}
+	var key strings.Builder
+	for _, k := range s.keys {
+		key.WriteString(cl.Labels[k])
+		key.WriteByte(0)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f, ok := s.variants[key.String()]; ok {
+		return f
+	}
+	if len(s.variants) >= maxVariants {
+		clear(s.variants)
+	}
+	f := s.fill(cl.Labels)
+	s.variants[key.String()] = f
+	return f
+}
+
+func (s *optionSet) fill(labels map[string]string) final {
+	f := s.static
+	raw, err := json.Marshal(substitute(s.values, labels))
+	if err != nil {
+		return f // what was decoded from JSON encodes again
+	}
+	helm := *f.options.Helm
+	helm.Values = &apiextensionsv1.JSON{Raw: raw}
+	f.options.Helm = &helm
+	sum := sha256.Sum256(append([]byte(f.digest), raw...))
+	f.digest = base64.RawURLEncoding.EncodeToString(sum[:])
+	return f
+}
+
+// contextOf is what templates may see of a cluster. Annotations that machines
+// write are left out: they would make a new generation of every change.
+func contextOf(cl Cluster) *Context {
+	return &Context{
+		ClusterNamespace: cl.Workspace, ClusterName: cl.Name, ClusterLabels: cl.Labels,
+		ClusterAnnotations: ownAnnotations(cl.Annotations), ClusterValues: cl.TemplateValues,
+	}
+}
+
+func ownAnnotations(all map[string]string) map[string]string {
+	var own map[string]string
+	for k, v := range all {
+		if strings.HasPrefix(k, "muster.dev/") || strings.HasPrefix(k, "kubectl.kubernetes.io/") {
+			continue
+		}
+		if own == nil {
+			own = make(map[string]string, len(all))
+		}
+		own[k] = v
+	}
+	return own
+}
+
+func digestOf(parts ...any) (string, error) {
+	sum := sha256.New()
+	for _, p := range parts {
+		data, err := json.Marshal(p)
+		if err != nil {
+			return "", fmt.Errorf("digest options: %w", err)
+		}
+		sum.Write(data)
+	}
+	return base64.RawURLEncoding.EncodeToString(sum.Sum(nil)), nil
+}

@@ -1,0 +1,210 @@
+package targets
+
+import (
+	"fmt"
+
+	"github.com/muster-dev/muster/pkg/bundle"
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+// Resolve decides whether a cluster gets the bundle and with what options. It
+// leaves Trace and WouldMatchIf empty, since it is asked for every pair of a
+// fleet; Explain decides the same and fills them. Options may be shared between
+// Matches: treat them as read-only.
+func (c *Compiled) Resolve(cl Cluster, g *Groups) Match {
+	return c.resolve(cl, g, nil)
+}
+
+// resolve is the one place where is decided. t is nil unless somebody wants to read why.
+func (c *Compiled) resolve(cl Cluster, g *Groups, t *tracer) Match {
+	m := Match{Workspace: cl.Workspace, Cluster: cl.Name}
+	if cl.Workspace != c.workspace {
+		return t.refuse(m, "the bundle belongs to workspace "+c.workspace)
+	}
+	target, err := c.target(cl, g, t)
+	if err != nil {
+		return t.fail(m, err)
+	}
+	if target != nil {
+		m.Target, m.Where = target.label, target.where
+	}
+	if target == nil && !c.everywhere {
+		return t.refuse(m, "no target matches the cluster")
+	}
+	if target != nil && target.doNotDeploy {
+		return t.refuse(m, target.label+" says doNotDeploy")
+	}
+	if ok, err := c.allowed(cl, g, t); err != nil || !ok {
+		return t.failOrRefuse(m, err, "no target restriction allows the cluster")
+	}
+	set, denied, err := c.customize(cl, g, t)
+	if err != nil {
+		return t.fail(m, err)
+	}
+	if denied != nil {
+		m.Where = denied.where
+		return t.refuse(m, denied.label+" says doNotDeploy")
+	}
+	return c.deploy(m, set, cl, t)
+}
+
+// target is the first entry of targets that matches; later ones are not looked at.
+func (c *Compiled) target(cl Cluster, g *Groups, t *tracer) (*rule, error) {
+	if c.everywhere {
+		t.note("a bundle made by hand without targets goes to every cluster", bundle.Position{}, "match")
+		return nil, nil
+	}
+	for i := range c.targets {
+		ok, err := c.targets[i].match(cl, g)
+		t.rule(&c.targets[i], "target", cl, g, ok, err)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			return &c.targets[i], nil
+		}
+	}
+	return nil, nil
+}
+
+// allowed asks the restrictions: any of them suffices, none at all restrict nothing.
+func (c *Compiled) allowed(cl Cluster, g *Groups, t *tracer) (bool, error) {
+	if len(c.restrictions) == 0 {
+		return true, nil
+	}
+	for i := range c.restrictions {
+		ok, err := c.restrictions[i].match(cl, g)
+		t.rule(&c.restrictions[i], "restriction", cl, g, ok, err)
+		if err != nil || ok {
+			return ok, err
+		}
+	}
+	return false, nil
+}
+
+// customize takes the first customization that matches, or all of them; one
+// doNotDeploy among those taken denies, wherever it stands.
+func (c *Compiled) customize(cl Cluster, g *Groups, t *tracer) (set *optionSet, denied *rule, err error) {
+	first := -1
+	var taken []byte // one bit per customization, AllMatches only
+	for i := range c.customizations {
+		r := &c.customizations[i]
+		ok, err := r.match(cl, g)
+		t.rule(r, "customization", cl, g, ok, err)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !ok {
+			continue
+		}
+		if r.doNotDeploy && denied == nil {
+			denied = r
+		}
+		if !c.allMatches {
+			return c.first[i], denied, nil
+		}
+		if first >= 0 && taken == nil {
+			taken = mark(make([]byte, (len(c.customizations)+7)/8), first)
+		}
+		if first < 0 {
+			first = i
+		} else {
+			taken = mark(taken, i)
+		}
+	}
+	switch {
+	case first < 0:
+		return c.base, nil, nil
+	case taken == nil:
+		return c.first[first], denied, nil
+	}
+	set, err = c.combine(taken)
+	return set, denied, err
+}
+
+func mark(bits []byte, i int) []byte {
+	bits[i/8] |= 1 << (i % 8)
+	return bits
+}
+
+func (c *Compiled) deploy(m Match, set *optionSet, cl Cluster, t *tracer) Match {
+	final := set.forCluster(cl)
+	m.Matched, m.Customizations = true, set.labels
+	if set.where != (bundle.Position{}) {
+		m.Where = set.where
+	}
+	m.Options, m.OptionsDigest = final.options, final.digest
+	if set.templated {
+		m.Context = contextOf(cl)
+		digest, err := digestOf(final.digest, m.Context)
+		if err != nil {
+			return t.fail(m, err)
+		}
+		m.OptionsDigest = digest
+	}
+	return m
+}
+
+// match tells whether all criteria hold. No criteria hold for no cluster.
+func (c *criteria) match(cl Cluster, g *Groups) (bool, error) {
+	switch {
+	case c.empty:
+		return false, nil
+	case c.clusterName != "" && c.clusterName != cl.Name:
+		return false, nil
+	case c.selector != nil && !c.selector.Matches(labels.Set(cl.Labels)):
+		return false, nil
+	}
+	if c.group != "" {
+		if ok, err := inGroup(cl, g, c.group); err != nil || !ok {
+			return false, err
+		}
+	}
+	if c.groupSelector != nil {
+		return inSelectedGroup(cl, g, c.groupSelector)
+	}
+	return true, nil
+}
+
+func inGroup(cl Cluster, g *Groups, name string) (bool, error) {
+	found := g.find(cl.Workspace, name)
+	if found == nil {
+		return false, nil
+	}
+	return found.holds(cl), found.err
+}
+
+func inSelectedGroup(cl Cluster, g *Groups, selector labels.Selector) (bool, error) {
+	var broken error
+	groups := g.in(cl.Workspace)
+	for i := range groups {
+		if !selector.Matches(groups[i].labels) {
+			continue
+		}
+		if groups[i].err != nil {
+			broken = groups[i].err
+			continue
+		}
+		if groups[i].holds(cl) {
+			return true, nil
+		}
+	}
+	return false, broken
+}
+
+func (t *tracer) fail(m Match, err error) Match {
+	return Match{Workspace: m.Workspace, Cluster: m.Cluster, Target: m.Target, Where: m.Where,
+		Err: fmt.Errorf("match cluster %s/%s: %w", m.Workspace, m.Cluster, err)}
+}
+
+func (t *tracer) refuse(m Match, reason string) Match {
+	m.Reason = reason
+	return m
+}
+
+func (t *tracer) failOrRefuse(m Match, err error, reason string) Match {
+	if err != nil {
+		return t.fail(m, err)
+	}
+	return t.refuse(m, reason)
+}
