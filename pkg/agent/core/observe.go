@@ -1,0 +1,104 @@
+package core
+
+import "github.com/muster-dev/muster/pkg/content"
+
+// observed takes what a watch saw. Sights older than an apply's answer are
+// dropped; what changed is judged in Ready.
+func (a *Agent) observed(e Observed) {
+	for _, b := range a.holders[e.Key] {
+		o := b.objects[e.Key]
+		if o.live != nil && older(e.Live.Revision, o.live.Revision) {
+			continue
+		}
+		a.sighted(b, o, e.Live)
+	}
+}
+
+// sighted takes a sight of an object that exists.
+func (a *Agent) sighted(b *bundle, o *object, l *Live) {
+	a.stir(b)
+	if o.UID == "" || o.busy {
+		o.see(l)
+		return
+	}
+	switch {
+	case o.UID == l.UID:
+		o.see(l)
+		if o.Done != l.Done {
+			o.Done = l.Done
+			b.touch()
+		}
+	case o.want == nil:
+		// Ours is gone; what is there now belongs to somebody else.
+		a.drop(b, o)
+	case coOwned(o.Role), l.Owner == b.uid && l.Intent == o.Intent:
+		// Deleted and made again, with our claim on it: the identity is the new one.
+		o.UID, o.Created = l.UID, false
+		o.see(l)
+		b.touch()
+	default:
+		o.missing, o.live = true, nil
+		o.conflict = a.conflict(b, o, l)
+	}
+}
+
+// vanished asks for a live read: a filtered watch says "deleted" too when only
+// the label went.
+func (a *Agent) vanished(e Vanished) {
+	for _, b := range a.holders[e.Key] {
+		a.lost(b, b.objects[e.Key], e.Revision)
+	}
+}
+
+func (a *Agent) lost(b *bundle, o *object, revision string) {
+	if o.UID == "" || o.busy || o.live != nil && older(revision, o.live.Revision) {
+		return
+	}
+	o.check = true
+	a.stir(b)
+}
+
+// listed compares a complete list of one kind with the inventories.
+func (a *Agent) listed(e Listed) {
+	for k, holders := range a.holders {
+		group, kind, _, _ := k.Split()
+		if group != e.Group || kind != e.Kind || e.Keys[k] {
+			continue
+		}
+		for _, b := range holders {
+			a.notListed(b, b.objects[k], e.Revision)
+		}
+	}
+}
+
+func (a *Agent) notListed(b *bundle, o *object, revision string) {
+	unlabelled := o.live != nil && !o.live.Labelled
+	if o.missing || o.Done || unlabelled {
+		return // known already
+	}
+	a.lost(b, o, revision)
+}
+
+// Expected returns the fingerprint that one of our bundles expects of an
+// object, by the field manager it applies with, and the bundle that wants it.
+func (a *Agent) Expected(k content.Key) (print string, bundle string, id content.ID, ok bool) {
+	for _, b := range a.holders[k] {
+		o := b.objects[k]
+		if o.want != nil && !coOwned(o.Role) && b.item != nil {
+			return o.Print, b.uid, b.item.ID, true
+		}
+	}
+	return "", "", "", false
+}
+
+// Kinds returns the group, kind and version of everything in the inventories.
+func (a *Agent) Kinds() map[[3]string]bool {
+	kinds := map[[3]string]bool{}
+	for k, holders := range a.holders {
+		group, kind, _, _ := k.Split()
+		for _, b := range holders {
+			kinds[[3]string{group, kind, b.objects[k].Version}] = true
+		}
+	}
+	return kinds
+}

@@ -1,0 +1,78 @@
+package core
+
+import "time"
+
+// persistPatience is how long a changed inventory may stay unwritten while its
+// bundle is at work. Only convenience hangs on it: keys are written ahead.
+const persistPatience = 2 * time.Second
+
+// persist asks for the inventories to be stored that changed and are at rest.
+func (a *Agent) persist(r *Ready, now time.Time) {
+	for _, b := range a.dirtyBundles() {
+		if b.version == b.durable || b.writing || b.dropping || b.removal != nil && b.listed() == 0 {
+			continue
+		}
+		if !b.rested(now) {
+			continue
+		}
+		a.sequence++
+		b.writing, b.writeAt, b.writingVersion = true, time.Time{}, b.version
+		inv := b.inventory()
+		b.writingKeys = b.writingKeys[:0]
+		for i := range inv.Entries {
+			b.writingKeys = append(b.writingKeys, inv.Entries[i].Key)
+		}
+		r.Write = append(r.Write, StateWrite{Sequence: a.sequence, Inventory: inv})
+	}
+}
+
+// rested tells whether a bundle's inventory is worth writing now.
+func (b *bundle) rested(now time.Time) bool {
+	if b.removal == nil && !b.busy() && (!b.acts() || b.attempted()) && b.writeTries == 0 {
+		return true
+	}
+	if b.writeAt.IsZero() {
+		b.writeAt = now.Add(persistPatience)
+	}
+	return !b.writeAt.After(now)
+}
+
+func (a *Agent) stateWritten(e StateWritten) {
+	b := a.bundles[e.Bundle]
+	if b == nil {
+		return
+	}
+	a.stir(b)
+	if b.dropping {
+		b.dropping = false
+		if e.Failure != "" {
+			a.notice("state", e.Failure)
+			b.writeTries++
+			return
+		}
+		a.dropped(b)
+		return
+	}
+	b.writing = false
+	if e.Failure != "" {
+		a.notice("state", e.Failure)
+		b.writeTries++
+		return
+	}
+	a.notice("state", "")
+	b.durable, b.stored, b.writeTries = b.writingVersion, true, 0
+	for _, k := range b.writingKeys {
+		if o := b.objects[k]; o != nil && o.listed {
+			o.stored, o.durable = true, true
+		}
+	}
+	a.reporting.heads = true
+}
+
+// dropped ends a removal: the head leaves the report.
+func (a *Agent) dropped(b *bundle) {
+	b.stored = false
+	if b.removal != nil && b.listed() == 0 {
+		a.forget(b)
+	}
+}

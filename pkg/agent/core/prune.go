@@ -1,0 +1,262 @@
+package core
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/muster-dev/muster/pkg/content"
+)
+
+// maxBlocked is how often a namespace or a definition that others use is
+// looked at before it is left to them.
+const maxBlocked = 5
+
+// prune deletes what the bundle's new manifests, completely rendered, no
+// longer hold. It waits until everything that is wanted was attempted.
+func (a *Agent) prune(r *Ready, b *bundle, now time.Time) {
+	if b.retain || !b.attempted() {
+		return
+	}
+	o := b.item.Options
+	a.deleteUnwanted(r, b, now, deletion{namespace: o.DeleteNamespace, definitions: o.DeleteCRDs})
+}
+
+// removeBundle deletes everything in the inventory of a bundle that the
+// document names in its removals, or forgets it.
+func (a *Agent) removeBundle(r *Ready, b *bundle, now time.Time) {
+	b.unwantAll()
+	if b.removal.Keep {
+		a.forgetAll(b)
+	}
+	a.deleteUnwanted(r, b, now, deletion{namespace: b.removal.DeleteNamespace, definitions: b.removal.DeleteCRDs})
+	if b.listed() > 0 || b.busy() || b.writing || b.dropping || b.writeTries > 0 && !b.rested(now) {
+		return
+	}
+	if !b.stored {
+		a.forget(b)
+		return
+	}
+	a.sequence++
+	b.dropping, b.writeAt = true, time.Time{}
+	r.Drop = append(r.Drop, StateDrop{Bundle: b.uid, Sequence: a.sequence})
+}
+
+func (b *bundle) unwantAll() {
+	for k, o := range b.objects {
+		o.want = nil
+		if !o.listed && !o.busy {
+			delete(b.objects, k)
+		}
+	}
+}
+
+func (a *Agent) forgetAll(b *bundle) {
+	for _, k := range slices.Clone(b.order) {
+		o := b.objects[k]
+		if o == nil || !o.listed || o.busy {
+			continue
+		}
+		if _, handed := a.handedAway(k, b); !handed {
+			a.drop(b, o)
+		}
+	}
+}
+
+// forget removes the bundle from memory; its head leaves the report.
+func (a *Agent) forget(b *bundle) {
+	a.unindexWants(b)
+	delete(a.bundles, b.uid)
+	delete(a.dirty, b.uid)
+	a.reporting.due = true
+}
+
+// deletion says what of the kinds treated apart may be deleted.
+type deletion struct{ namespace, definitions bool }
+
+// deleteUnwanted deletes in reverse order: objects, then definitions, then
+// namespaces, each when nothing of the ones before is left.
+func (a *Agent) deleteUnwanted(r *Ready, b *bundle, now time.Time, d deletion) {
+	for phase := phases - 1; phase >= 0; phase-- {
+		left := false
+		for _, k := range slices.Backward(b.order) {
+			o := b.objects[k]
+			if o == nil || o.want != nil || !o.listed || phaseOf(k) != phase {
+				continue
+			}
+			a.deleteOne(r, b, o, now, d)
+			left = left || o.listed
+		}
+		if left {
+			return
+		}
+	}
+}
+
+func (a *Agent) deleteOne(r *Ready, b *bundle, o *object, now time.Time, d deletion) {
+	switch a.verdict(b, o, d) {
+	case leave:
+	case giveUp:
+		a.drop(b, o)
+	case destroy:
+		if o.busy || o.surveying || o.UID == "" || o.check || o.retryAt.After(now) || !a.room() {
+			return
+		}
+		o.busy, o.retryAt = true, time.Time{}
+		a.inFlight++
+		r.Delete = append(r.Delete, Delete{
+			Bundle: b.uid, Key: o.Key, Version: o.Version, UID: o.UID,
+			Check: phaseOf(o.Key) != phaseRest, ServiceAccount: b.account(),
+		})
+	}
+}
+
+// verdict enumerates what happens to a listed key that is not wanted.
+type verdict int
+
+const (
+	leave   verdict = iota // another bundle is about to take it
+	giveUp                 // it leaves the inventory and stays on the cluster
+	destroy                // it is deleted
+)
+
+func (a *Agent) verdict(b *bundle, o *object, d deletion) verdict {
+	if o.busy {
+		return leave
+	}
+	if to, handed := a.handedAway(o.Key, b); handed {
+		return a.handoverVerdict(to, o.Key)
+	}
+	if a.ownedElsewhere(b, o) || protected(o.Key) {
+		return giveUp
+	}
+	switch {
+	case o.Role == content.RoleReleaseNamespace && !d.namespace,
+		o.Role == content.RoleChartCRD && !d.definitions,
+		phaseOf(o.Key) == phaseNamespaces && !o.Created:
+		return giveUp
+	}
+	return destroy
+}
+
+// handedAway tells whether the document moves the key to another bundle.
+func (a *Agent) handedAway(k content.Key, b *bundle) (to string, ok bool) {
+	h, ok := a.handovers[k]
+	return h.To, ok && h.From == b.uid
+}
+
+// handoverVerdict leaves a key alone until its new owner applied it.
+func (a *Agent) handoverVerdict(to string, k content.Key) verdict {
+	next := a.bundles[to]
+	if next == nil {
+		return leave
+	}
+	if o := next.objects[k]; o != nil && o.listed && o.UID != "" {
+		return giveUp
+	}
+	return leave
+}
+
+// ownedElsewhere tells whether another bundle holds the key too, or whether
+// the object names another owner: then it is not ours to delete.
+func (a *Agent) ownedElsewhere(b *bundle, o *object) bool {
+	for _, other := range a.holders[o.Key] {
+		if other != b && other.objects[o.Key].UID != "" {
+			return true
+		}
+	}
+	return !coOwned(o.Role) && o.live != nil && !o.missing && o.live.Owner != "" && o.live.Owner != b.uid
+}
+
+// drop takes a key out of the inventory. The knowledge that we created a
+// namespace goes to whoever still owns it.
+func (a *Agent) drop(b *bundle, o *object) {
+	if o.Created && coOwned(o.Role) {
+		a.inherit(b, o.Key)
+	}
+	a.unlist(b, o)
+	if o.want == nil && !o.busy {
+		delete(b.objects, o.Key)
+		b.order = slices.DeleteFunc(b.order, func(k content.Key) bool { return k == o.Key })
+	}
+	for _, other := range a.wanters[o.Key] {
+		if other != b {
+			other.reconsider(o.Key)
+			a.stir(other)
+		}
+	}
+}
+
+func (a *Agent) inherit(b *bundle, k content.Key) {
+	for _, other := range a.holders[k] {
+		if other != b {
+			other.objects[k].Created = true
+			other.touch()
+			return
+		}
+	}
+}
+
+func (a *Agent) unlist(b *bundle, o *object) {
+	o.listed, o.durable, o.stored = false, false, false
+	o.UID, o.Hash, o.Print, o.Created = "", "", "", false
+	remove(a.holders, o.Key, b)
+	b.touch()
+}
+
+// reconsider makes a key that was in conflict be looked at at once.
+func (b *bundle) reconsider(k content.Key) {
+	if o := b.objects[k]; o != nil && o.conflict != "" {
+		o.retryAt, o.parkedAt = time.Time{}, false
+	}
+}
+
+// deleted takes the answer of a delete.
+func (a *Agent) deleted(e Deleted) {
+	a.inFlight--
+	b := a.bundles[e.Bundle]
+	if b == nil {
+		return
+	}
+	o := b.objects[e.Key]
+	if o == nil || !o.busy {
+		return
+	}
+	o.busy = false
+	a.stirWaiters(b)
+	switch e.Outcome {
+	case DeleteGone:
+		o.failure, o.blocked = Failure{}, ""
+		a.gone(b, o)
+	case DeleteTerminating:
+		o.deleting, o.blocked = true, e.Message
+		o.fail(Failure{Kind: FailureRetry, Message: e.Message})
+	case DeleteBlocked:
+		a.deleteBlocked(b, o, e.Message)
+	case DeleteFailed:
+		o.fail(Failure{Kind: FailureRetry, Message: e.Message})
+	}
+}
+
+// deleteBlocked leaves a namespace or definition to those who use it, after a
+// few looks: what our own objects leave behind needs a moment to go.
+func (a *Agent) deleteBlocked(b *bundle, o *object, message string) {
+	o.blocked = message
+	o.fail(Failure{Kind: FailureRetry, Message: message})
+	if o.tries >= maxBlocked {
+		a.notice("kept:"+string(o.Key), fmt.Sprintf("%s was kept: %s", o.Key, message))
+		a.drop(b, o)
+	}
+}
+
+// gone records that an object is known to be absent.
+func (a *Agent) gone(b *bundle, o *object) {
+	if o.want == nil {
+		a.drop(b, o)
+		return
+	}
+	if o.Done {
+		return
+	}
+	o.missing, o.live, o.conflict = true, nil, ""
+}
