@@ -17,7 +17,7 @@ func (c *Compiled) Explain(cl Cluster, g *Groups) Match {
 	if m.Matched || m.Err != nil {
 		return m
 	}
-	if t.nearest != "" && (m.Target == "" || strings.HasPrefix(m.Reason, "no target")) {
+	if t.nearest != "" && strings.HasPrefix(m.Reason, "no target") {
 		m.Reason += ": " + t.nearest
 	}
 	m.WouldMatchIf = wouldMatchIf(m, t)
@@ -56,6 +56,7 @@ func (t *tracer) rule(r *rule, kind string, cl Cluster, g *Groups, ok bool, err 
 	}
 	if ok {
 		s.Term, s.Got = r.criteria.String(), "all hold"
+		t.nearest, t.needs, t.missing = "", "", 0 // what failed before no longer matters
 		return
 	}
 	terms := r.failing(cl, g)

@@ -24,10 +24,11 @@ const maxVariants = 4096
 
 // optionSet is the bundle's options with some customizations merged in.
 type optionSet struct {
-	labels    []string // of the customizations, in order
-	where     bundle.Position
-	static    final
-	templated bool
+	labels []string // of the customizations, in order
+	where  bundle.Position
+	static final
+	// templated says that templates are executed, hasTemplates that there are some.
+	templated, hasTemplates bool
 	// values and keys are set when values name cluster labels.
 	values map[string]any
 	keys   []string
@@ -102,7 +103,8 @@ func (s *optionSet) readValues(o *v1alpha1.BundleOptions) error {
 	if o.Helm == nil {
 		return nil
 	}
-	s.templated = len(o.Helm.TemplateValues) > 0
+	s.hasTemplates = len(o.Helm.TemplateValues) > 0
+	s.templated = s.hasTemplates
 	if o.Helm.Values == nil || len(o.Helm.Values.Raw) == 0 {
 		return nil
 	}
@@ -118,7 +120,8 @@ func (s *optionSet) readValues(o *v1alpha1.BundleOptions) error {
 	helm.Values = &apiextensionsv1.JSON{Raw: raw}
 	o.Helm = &helm
 	preProcess := o.Helm.DisablePreProcess == nil || !*o.Helm.DisablePreProcess
-	s.templated = s.templated || preProcess && bytes.Contains(raw, []byte("${"))
+	s.hasTemplates = s.hasTemplates || bytes.Contains(raw, []byte("${"))
+	s.templated = s.templated || preProcess && s.hasTemplates
 	if keys := labelKeys(values, nil); len(keys) > 0 {
 		s.values, s.keys = values, slices.Sorted(maps.Keys(keys))
 	}

@@ -1,0 +1,186 @@
+package targets
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+// Index answers which bundles may decide differently after a cluster or a group
+// changed, so that a moved label costs what it touches. One goroutine owns it.
+type Index struct {
+	bundles   map[string]*uses
+	all       sets[string] // by workspace
+	byKey     sets[place]
+	byGroup   sets[place]
+	anyGroup  sets[string]
+	templated sets[string]
+}
+
+// place is a label key or the name of a group in a workspace.
+type place struct{ workspace, name string }
+
+// sets are sets of bundle ids by key.
+type sets[K comparable] map[K]map[string]bool
+
+func (s sets[K]) put(key K, id string, present bool) {
+	switch {
+	case !present:
+		delete(s[key], id)
+		if len(s[key]) == 0 {
+			delete(s, key)
+		}
+	case s[key] == nil:
+		s[key] = map[string]bool{id: true}
+	default:
+		s[key][id] = true
+	}
+}
+
+// uses is what a bundle's decisions depend on.
+type uses struct {
+	workspace string
+	keys      []string
+	groups    []string
+	anyGroup  bool
+	templated bool
+}
+
+// NewIndex returns an empty index.
+func NewIndex() *Index {
+	return &Index{
+		bundles: map[string]*uses{}, all: sets[string]{}, byKey: sets[place]{}, byGroup: sets[place]{},
+		anyGroup: sets[string]{}, templated: sets[string]{},
+	}
+}
+
+// Set adds or replaces a bundle under an id of the caller's.
+func (ix *Index) Set(id string, c *Compiled) {
+	ix.Delete(id)
+	ix.bundles[id] = c.uses()
+	ix.put(id, ix.bundles[id], true)
+}
+
+// Delete forgets a bundle.
+func (ix *Index) Delete(id string) {
+	if u := ix.bundles[id]; u != nil {
+		ix.put(id, u, false)
+		delete(ix.bundles, id)
+	}
+}
+
+func (ix *Index) put(id string, u *uses, present bool) {
+	ix.all.put(u.workspace, id, present)
+	for _, k := range u.keys {
+		ix.byKey.put(place{u.workspace, k}, id, present)
+	}
+	for _, g := range u.groups {
+		ix.byGroup.put(place{u.workspace, g}, id, present)
+	}
+	if u.anyGroup {
+		ix.anyGroup.put(u.workspace, id, present)
+	}
+	if u.templated {
+		ix.templated.put(u.workspace, id, present)
+	}
+}
+
+// InWorkspace returns every bundle of a workspace, sorted: what a cluster that
+// comes or goes may touch.
+func (ix *Index) InWorkspace(workspace string) []string {
+	return slices.Sorted(maps.Keys(ix.all[workspace]))
+}
+
+// ClusterChanged returns the bundles, sorted, whose decision about a cluster may
+// differ after its labels, annotations or template values went from before to
+// after. Groups are those of now; workspace and name do not change.
+func (ix *Index) ClusterChanged(before, after Cluster, g *Groups) []string {
+	touched := map[string]bool{}
+	for key := range changedKeys(before.Labels, after.Labels) {
+		maps.Copy(touched, ix.byKey[place{after.Workspace, key}])
+	}
+	ix.regrouped(before, after, g, touched)
+	if !sameContext(before, after) {
+		maps.Copy(touched, ix.templated[after.Workspace])
+	}
+	return slices.Sorted(maps.Keys(touched))
+}
+
+// regrouped adds the bundles that ask for a group the cluster entered or left.
+func (ix *Index) regrouped(before, after Cluster, g *Groups, touched map[string]bool) {
+	for _, each := range g.in(after.Workspace) {
+		if each.selector == nil || each.selector.Matches(labels.Set(before.Labels)) == each.selector.Matches(labels.Set(after.Labels)) {
+			continue
+		}
+		maps.Copy(touched, ix.byGroup[place{after.Workspace, each.name}])
+		maps.Copy(touched, ix.anyGroup[after.Workspace])
+	}
+}
+
+// GroupChanged returns the bundles, sorted, that may decide differently after a
+// ClusterGroup was made, changed or deleted.
+func (ix *Index) GroupChanged(workspace, name string) []string {
+	touched := maps.Clone(ix.byGroup[place{workspace, name}])
+	if touched == nil {
+		touched = map[string]bool{}
+	}
+	maps.Copy(touched, ix.anyGroup[workspace])
+	return slices.Sorted(maps.Keys(touched))
+}
+
+func changedKeys(a, b map[string]string) map[string]bool {
+	changed := map[string]bool{}
+	for k, v := range a {
+		if w, ok := b[k]; !ok || v != w {
+			changed[k] = true
+		}
+	}
+	for k := range b {
+		if _, ok := a[k]; !ok {
+			changed[k] = true
+		}
+	}
+	return changed
+}
+
+// sameContext tells whether templates would see the same cluster.
+func sameContext(a, b Cluster) bool {
+	return maps.Equal(a.Labels, b.Labels) && maps.Equal(ownAnnotations(a.Annotations), ownAnnotations(b.Annotations)) &&
+		bytes.Equal(a.TemplateValues, b.TemplateValues)
+}
+
+func (c *Compiled) uses() *uses {
+	u := &uses{workspace: c.workspace}
+	keys, groups := map[string]bool{}, map[string]bool{}
+	for _, rules := range [][]rule{c.targets, c.restrictions, c.customizations} {
+		for i := range rules {
+			rules[i].uses(keys, groups)
+			u.anyGroup = u.anyGroup || rules[i].groupSelector != nil
+		}
+	}
+	// Every combination's values are made of these sets' values, so their labels
+	// and templates are among these.
+	for _, s := range append([]*optionSet{c.base}, c.first...) {
+		for _, k := range s.keys {
+			keys[k] = true
+		}
+		u.templated = u.templated || s.hasTemplates
+	}
+	u.keys, u.groups = slices.Sorted(maps.Keys(keys)), slices.Sorted(maps.Keys(groups))
+	return u
+}
+
+func (c *criteria) uses(keys, groups map[string]bool) {
+	if c.group != "" {
+		groups[c.group] = true
+	}
+	if c.selector == nil {
+		return
+	}
+	requirements, _ := c.selector.Requirements()
+	for _, r := range requirements {
+		keys[r.Key()] = true
+	}
+}
