@@ -72,9 +72,6 @@ func (l *Lab) startKubelet(ctx, inner context.Context, name string) (*process.Pr
 func (l *Lab) startAgent(ctx, inner context.Context, name, token string) (*component, error) {
 	server := l.plane.Server(name)
 	kubeconfig, tokenFile := l.path("kubeconfig", "agent-"+name), l.path("planes", name, "join-token")
-	if err := server.WriteKubeconfig(kubeconfig, "muster-agent", plane.MastersGroup); err != nil {
-		return nil, err
-	}
 	if err := os.WriteFile(tokenFile, []byte(token), 0o600); err != nil {
 		return nil, fmt.Errorf("write join token of %s: %w", name, err)
 	}
@@ -84,6 +81,14 @@ func (l *Lab) startAgent(ctx, inner context.Context, name, token string) (*compo
 	}
 	if err := ensureNamespace(ctx, c, AgentNamespace, nil); err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", name, err)
+	}
+	// Bundles of the example name no service account, so the agent's own rights count.
+	who := access{
+		chart: "muster-agent", namespace: AgentNamespace, account: "muster-agent",
+		values: map[string]any{"rbac": map[string]any{"mode": "cluster-admin"}},
+	}
+	if err := who.grant(ctx, server, kubeconfig); err != nil {
+		return nil, err
 	}
 	l.say("starting the agent of " + name)
 	return l.supervised(inner, "agent of "+name, process.Spec{

@@ -9,7 +9,7 @@ import (
 
 // quiet is how long the console stays without a line while things start; no
 // line may be older than 5 s.
-const quiet = 4 * time.Second
+const quiet = 3 * time.Second
 
 // console prints what the lab is doing, with the seconds since its start, and
 // repeats itself when nothing new happens for a while.

@@ -93,7 +93,7 @@ func (l *Lab) start(ctx context.Context) error {
 	if err := l.prepareHub(ctx); err != nil {
 		return err
 	}
-	if err := l.startManager(inner); err != nil {
+	if err := l.startManager(ctx, inner); err != nil {
 		return err
 	}
 	if err := l.startGit(); err != nil {

@@ -3,14 +3,14 @@ package lab
 import (
 	"context"
 
-	"github.com/muster-dev/muster/internal/lab/plane"
 	"github.com/muster-dev/muster/internal/lab/process"
 )
 
 // startManager starts the manager and keeps it running.
-func (l *Lab) startManager(inner context.Context) (err error) {
+func (l *Lab) startManager(ctx, inner context.Context) (err error) {
 	kubeconfig := l.path("kubeconfig", "manager")
-	if err := l.plane.Server(HubName).WriteKubeconfig(kubeconfig, "muster-manager", plane.MastersGroup); err != nil {
+	who := access{chart: "muster", namespace: ManagerNamespace, account: "muster-manager"}
+	if err := who.grant(ctx, l.plane.Server(HubName), kubeconfig); err != nil {
 		return err
 	}
 	l.say("starting the manager")
