@@ -95,6 +95,8 @@ type Header struct {
 	Revision   int64  `json:"revision"`
 	// Digest is "sha256:" and the hex SHA-256 of the document's bytes.
 	Digest string `json:"digest"`
+	// Time of signing, unix seconds by the hub's clock: the floor of what an agent with a wrong clock takes for the time.
+	Time int64 `json:"time,omitempty"`
 }
 
 // Envelope carries a document and its signature: the answer of GET /assignment
