@@ -119,7 +119,7 @@ func (c child) answer(r request) (retire bool, err error) {
 }
 
 func (c child) respond(j job) response {
-	done, err := j.run()
+	done, err := j.runSafely()
 	if err != nil {
 		return response{Fault: faultOf(err), Retire: true}
 	}

@@ -32,7 +32,7 @@ type Inputs struct {
 
 // Facts about a cluster, as .Capabilities shows them to charts.
 type Facts struct {
-	// KubeVersion such as v1.36.0; empty = DefaultKubeVersion.
+	// KubeVersion such as v1.36.0; empty = helm.DefaultKubeVersion.
 	KubeVersion string `json:"kubeVersion,omitempty"`
 	// APIVersions such as apps/v1 or apps/v1/Deployment; empty = Kubernetes' own, as in `helm template`.
 	APIVersions []string `json:"apiVersions,omitempty"`

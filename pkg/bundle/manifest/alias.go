@@ -70,3 +70,44 @@ func (c *counter) size(n *yaml.Node) int {
 	}
 	return total
 }
+
+// maxNested bounds YAML within YAML: a patch in a transformer in a kustomization.
+const maxNested = 4
+
+// CheckNestedAliases is CheckAliases for a file that need not be YAML, with the
+// texts inside it: kustomize reads patches that are strings.
+func CheckNestedAliases(file string, data []byte) error {
+	return checkNested(file, data, 0)
+}
+
+func checkNested(file string, data []byte, depth int) error {
+	if depth == maxNested || bytes.IndexByte(data, '&') < 0 || bytes.IndexByte(data, '*') < 0 || bytes.IndexByte(data, 0) >= 0 {
+		return nil
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	for {
+		var node yaml.Node
+		if decoder.Decode(&node) != nil {
+			return nil // the end, or no YAML: then nothing will follow its aliases
+		}
+		c := counter{sizes: map[*yaml.Node]int{}}
+		if c.size(&node) > maxExpanded {
+			return NewFault(file, max(node.Line, 1), LimitExceeded, "aliases expand to more than %d values", maxExpanded)
+		}
+		if err := checkTexts(file, &node, depth); err != nil {
+			return err
+		}
+	}
+}
+
+func checkTexts(file string, n *yaml.Node, depth int) error {
+	if n.Kind == yaml.ScalarNode {
+		return checkNested(file, []byte(n.Value), depth+1)
+	}
+	for _, child := range n.Content {
+		if err := checkTexts(file, child, depth); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -32,6 +32,8 @@ type Options struct {
 	Lenient bool
 	// MaxObjects bounds the result; 0 means no bound.
 	MaxObjects int
+	// Printed says that a template printed the text: lines in it are not lines of the file.
+	Printed bool
 }
 
 // maxNesting bounds Lists within Lists.
@@ -42,11 +44,64 @@ func Decode(file string, data []byte, opts Options) ([]Object, error) {
 	d := decoder{file: file, opts: opts}
 	for _, doc := range split(data) {
 		if err := d.document(doc); err != nil {
-			return nil, err
+			return nil, d.asPrinted(err)
+		}
+	}
+	if opts.Printed {
+		for i := range d.objects {
+			d.objects[i].Line = 0
 		}
 	}
 	return d.objects, nil
 }
+
+// asPrinted moves a fault's line into its message if it counts in printed text.
+func (d *decoder) asPrinted(err error) error {
+	f, ok := err.(*Fault)
+	if !ok || !d.opts.Printed || f.Line == 0 {
+		return err
+	}
+	return NewFault(f.File, 0, f.Code, "line %d of what it prints: %s", f.Line, f.Message)
+}
+
+// FromJSON makes an object of JSON that a renderer printed.
+func FromJSON(file string, data []byte) (Object, error) {
+	var body map[string]any
+	if err := DecodeJSON(data, &body); err != nil {
+		return Object{}, NewFault(file, 0, InvalidObject, "%v", err)
+	}
+	return newObject(file, 0, body)
+}
+
+// Print writes objects as YAML documents, for a renderer that works on another's output.
+func Print(objects []Object) ([]byte, error) {
+	var text bytes.Buffer
+	for i := range objects {
+		data, err := objects[i].canonical()
+		if err != nil {
+			return nil, err
+		}
+		text.WriteString("---\n")
+		text.Write(data)
+		text.WriteByte('\n')
+	}
+	return text.Bytes(), nil
+}
+
+// Values returns the documents of a text as plain values; what does not parse is left out.
+func Values(text []byte) []any {
+	var values []any
+	for _, doc := range split(text) {
+		var value any
+		if yaml.Unmarshal(doc.data, &value) == nil {
+			values = append(values, value)
+		}
+	}
+	return values
+}
+
+// YAMLFault places a YAML parser's error in a file.
+func YAMLFault(file string, err error) *Fault { return yamlFault(file, 0, err) }
 
 type decoder struct {
 	file    string

@@ -1,0 +1,4 @@
+// Package helm renders a chart from a bundle's files as `helm template` does,
+// with no cluster, no network and no environment: values in, objects out. It
+// also executes the "${ }" templates in values.
+package helm

@@ -1,0 +1,223 @@
+package helm
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"helm.sh/helm/v3/pkg/chart"
+	"helm.sh/helm/v3/pkg/chartutil"
+	"helm.sh/helm/v3/pkg/engine"
+
+	"github.com/muster-dev/muster/pkg/bundle"
+	"github.com/muster-dev/muster/pkg/bundle/manifest"
+)
+
+// DefaultKubeVersion is what charts are told where no cluster is known.
+const DefaultKubeVersion = "v1.36.0"
+
+// maxReleaseName is Helm's own bound, which leaves room for suffixes of names.
+const maxReleaseName = 53
+
+// Release says what is rendered and how.
+type Release struct {
+	// Name is .Release.Name, at most 53 bytes.
+	Name string
+	// Namespace is .Release.Namespace.
+	Namespace string
+	// Chart is the chart's directory or archive in the bundle; empty = the bundle's root.
+	Chart string
+	// Values as ReadValues gives them.
+	Values map[string]any
+	// SkipSchemaValidation leaves values.schema.json unchecked.
+	SkipSchemaValidation bool
+	// KubeVersion and APIVersions are .Capabilities; empty = as in `helm template`.
+	KubeVersion string
+	APIVersions []string
+	// MaxObjects bounds the result; 0 means no bound.
+	MaxObjects int
+	// Progress is told each template before it is executed, one at a time; may be nil.
+	Progress func(file string)
+}
+
+// Render returns the objects of a chart, hooks and crds/ included, tests and notes left out.
+func Render(files []bundle.File, r Release) ([]manifest.Object, error) {
+	c, err := load(files, r.Chart)
+	if err != nil {
+		return nil, err
+	}
+	values, err := r.prepare(c)
+	if err != nil {
+		return nil, err
+	}
+	printed, err := r.execute(c, values)
+	if err != nil {
+		return nil, err
+	}
+	return r.objects(c, printed)
+}
+
+// prepare checks the chart and makes what its templates see.
+func (r Release) prepare(c *loaded) (chartutil.Values, error) {
+	if err := r.check(c); err != nil {
+		return nil, err
+	}
+	capabilities, err := r.capabilities()
+	if err != nil {
+		return nil, err
+	}
+	if want := c.Metadata.KubeVersion; want != "" && !chartutil.IsCompatibleRange(want, capabilities.KubeVersion.String()) {
+		return nil, c.fault("Chart.yaml", manifest.RenderFailed, "the chart wants Kubernetes %s, the cluster has %s", want, capabilities.KubeVersion.String())
+	}
+	if err := chartutil.ProcessDependenciesWithMerge(c.Chart, r.Values); err != nil {
+		return nil, c.fault("Chart.yaml", manifest.RenderFailed, "dependencies: %v", err)
+	}
+	options := chartutil.ReleaseOptions{Name: r.Name, Namespace: r.Namespace, Revision: 1, IsInstall: true}
+	values, err := chartutil.ToRenderValuesWithSchemaValidation(c.Chart, r.Values, options, capabilities, r.SkipSchemaValidation)
+	if err != nil {
+		return nil, c.fault("values.schema.json", manifest.InvalidValues, "%s", withoutValues(err.Error()))
+	}
+	return values, nil
+}
+
+func (r Release) check(c *loaded) error {
+	if err := chartutil.ValidateReleaseName(r.Name); err != nil || len(r.Name) > maxReleaseName {
+		return manifest.NewFault("", 0, manifest.InvalidOption, "release name %q: at most %d lower-case letters, digits, - and .; set helm.releaseName", r.Name, maxReleaseName)
+	}
+	if err := c.Validate(); err != nil {
+		return c.fault("Chart.yaml", manifest.RenderFailed, "%v", err)
+	}
+	if c.Metadata.Type != "" && c.Metadata.Type != "application" {
+		return c.fault("Chart.yaml", manifest.RenderFailed, "a chart of type %s cannot be installed", c.Metadata.Type)
+	}
+	if err := c.checkDependencies(); err != nil {
+		return err
+	}
+	if !r.SkipSchemaValidation {
+		return checkSchemas(c, c.Chart)
+	}
+	return nil
+}
+
+func (r Release) capabilities() (*chartutil.Capabilities, error) {
+	version := r.KubeVersion
+	if version == "" {
+		version = DefaultKubeVersion
+	}
+	parsed, err := chartutil.ParseKubeVersion(version)
+	if err != nil {
+		return nil, fmt.Errorf("kubernetes version %q: %w", version, err)
+	}
+	capabilities := chartutil.DefaultCapabilities.Copy()
+	capabilities.KubeVersion = *parsed
+	if len(r.APIVersions) > 0 {
+		capabilities.APIVersions = r.APIVersions
+	}
+	return capabilities, nil
+}
+
+// execute runs the templates. With Progress they run one at a time: the others
+// are turned into partials, which are parsed but print nothing.
+func (r Release) execute(c *loaded, values chartutil.Values) (map[string]string, error) {
+	if r.Progress == nil {
+		return c.run(values)
+	}
+	all := map[string]string{}
+	for _, only := range executable(c.Chart) {
+		r.Progress(c.file(only.path))
+		restore := muteOthers(c.Chart, only.file)
+		printed, err := c.run(values)
+		restore()
+		if err != nil {
+			return nil, err
+		}
+		for name, text := range printed {
+			all[name] = text
+		}
+	}
+	return all, nil
+}
+
+func (c *loaded) run(values chartutil.Values) (printed map[string]string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			printed, err = nil, c.fault("Chart.yaml", manifest.RenderFailed, "the template engine gave up: %v", p)
+		}
+	}()
+	printed, err = engine.Render(c.Chart, values)
+	if err != nil {
+		return nil, c.templateFault(err)
+	}
+	return printed, nil
+}
+
+type template struct {
+	path string
+	file *chart.File
+}
+
+// executable lists every template that prints, with its full path as the engine has it.
+func executable(c *chart.Chart) []template {
+	var list []template
+	for _, f := range c.Templates {
+		if f != nil && !strings.HasPrefix(path.Base(f.Name), "_") {
+			list = append(list, template{path: path.Join(c.ChartFullPath(), f.Name), file: f})
+		}
+	}
+	for _, dependency := range c.Dependencies() {
+		list = append(list, executable(dependency)...)
+	}
+	return list
+}
+
+// muteOthers renames every other template to a partial until restore is called.
+func muteOthers(c *chart.Chart, only *chart.File) (restore func()) {
+	names := map[*chart.File]string{}
+	for _, t := range executable(c) {
+		if t.file != only {
+			names[t.file] = t.file.Name
+			t.file.Name = path.Join(path.Dir(t.file.Name), "_"+path.Base(t.file.Name))
+		}
+	}
+	return func() {
+		for file, name := range names {
+			file.Name = name
+		}
+	}
+}
+
+// objects reads what was printed, in the order of names, and the chart's crds/.
+func (r Release) objects(c *loaded, printed map[string]string) ([]manifest.Object, error) {
+	var objects []manifest.Object
+	for _, crd := range c.CRDObjects() {
+		file := c.file(path.Join(c.Name(), crd.Filename))
+		found, err := manifest.Decode(file, crd.File.Data, manifest.Options{Lenient: true, MaxObjects: r.MaxObjects})
+		if err != nil {
+			return nil, err
+		}
+		for i := range found {
+			found[i].ChartCRD = true
+		}
+		objects = append(objects, found...)
+	}
+	names := make([]string, 0, len(printed))
+	for name := range printed {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if strings.HasSuffix(name, "NOTES.txt") {
+			continue
+		}
+		found, err := manifest.Decode(c.file(name), []byte(printed[name]), manifest.Options{Lenient: true, MaxObjects: r.MaxObjects, Printed: true})
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, found...)
+		if r.MaxObjects > 0 && len(objects) > r.MaxObjects {
+			return nil, manifest.NewFault(c.file(name), 0, manifest.LimitExceeded, "more than %d objects in the bundle", r.MaxObjects)
+		}
+	}
+	return objects, nil
+}

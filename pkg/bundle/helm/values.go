@@ -1,0 +1,247 @@
+package helm
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	texttemplate "text/template"
+
+	"github.com/Masterminds/sprig/v3"
+	"sigs.k8s.io/yaml"
+
+	"github.com/muster-dev/muster/pkg/bundle"
+	"github.com/muster-dev/muster/pkg/bundle/manifest"
+)
+
+// ValuesInput is where a release's values come from, weakest first; the chart's
+// own defaults lie below all of them.
+type ValuesInput struct {
+	// Inline is helm.values as JSON.
+	Inline []byte
+	// Files are helm.valuesFiles, paths in the bundle.
+	Files []string
+	// Templates are helm.templateValues.
+	Templates map[string]string
+	// Context for "${ }" and label references; nil leaves both alone.
+	Context map[string]any
+	// Labels of the cluster, for label references.
+	Labels map[string]string
+	// DisablePreProcess leaves "${ }" alone even with a context.
+	DisablePreProcess bool
+}
+
+const (
+	// labelReference is a whole value that stands for a cluster's label, or "".
+	labelReference = "global.fleet.clusterLabels."
+	// maxTemplateOutput bounds what a value template may print.
+	maxTemplateOutput = 1 << 20
+	// maxValuesDepth bounds nesting.
+	maxValuesDepth = 200
+)
+
+// ReadValues merges, substitutes and executes. Maps merge deeply, lists
+// replace, and null stays null, so that it removes a chart's default.
+func ReadValues(files []bundle.File, in ValuesInput) (map[string]any, error) {
+	values, err := inline(in.Inline)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range in.Files {
+		read, err := valuesFile(files, name)
+		if err != nil {
+			return nil, err
+		}
+		values = merge(values, read)
+	}
+	if in.Context == nil {
+		if len(in.Templates) > 0 && !in.DisablePreProcess {
+			return nil, manifest.NewFault("", 0, manifest.InvalidOption, "helm.templateValues need a cluster to be executed for")
+		}
+		return values, nil
+	}
+	substituteLabels(values, in.Labels)
+	if in.DisablePreProcess {
+		return values, nil
+	}
+	return preProcess(values, in)
+}
+
+func inline(data []byte) (map[string]any, error) {
+	values := map[string]any{}
+	if len(data) == 0 {
+		return values, nil
+	}
+	if err := yaml.Unmarshal(data, &values); err != nil {
+		return nil, manifest.NewFault("", 0, manifest.InvalidValues, "helm.values: %v", err)
+	}
+	if values == nil {
+		values = map[string]any{}
+	}
+	return values, checkDepth(values, "helm.values")
+}
+
+func valuesFile(files []bundle.File, name string) (map[string]any, error) {
+	i := slices.IndexFunc(files, func(f bundle.File) bool { return f.Path == strings.TrimPrefix(name, "./") })
+	if i < 0 {
+		return nil, manifest.NewFault(name, 0, manifest.InvalidOption, "helm.valuesFiles: no such file in the bundle")
+	}
+	if err := manifest.CheckAliases(name, files[i].Data); err != nil {
+		return nil, err
+	}
+	values := map[string]any{}
+	if err := yaml.Unmarshal(files[i].Data, &values); err != nil {
+		return nil, manifest.YAMLFault(name, err)
+	}
+	return values, checkDepth(values, name)
+}
+
+func checkDepth(v any, source string) error {
+	if depth(v, 0) > maxValuesDepth {
+		return manifest.NewFault("", 0, manifest.LimitExceeded, "%s: values nested more than %d deep", source, maxValuesDepth)
+	}
+	return nil
+}
+
+func depth(v any, at int) int {
+	deepest := at
+	if at > maxValuesDepth {
+		return at
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		for _, child := range v {
+			deepest = max(deepest, depth(child, at+1))
+		}
+	case []any:
+		for _, child := range v {
+			deepest = max(deepest, depth(child, at+1))
+		}
+	}
+	return deepest
+}
+
+// merge lays over onto base and returns base.
+func merge(base, over map[string]any) map[string]any {
+	if base == nil {
+		base = map[string]any{}
+	}
+	for key, value := range over {
+		below, isMap := base[key].(map[string]any)
+		above, overMap := value.(map[string]any)
+		if isMap && overMap {
+			base[key] = merge(below, above)
+			continue
+		}
+		base[key] = value
+	}
+	return base
+}
+
+// substituteLabels replaces whole values that name a label of the cluster.
+func substituteLabels(v any, labels map[string]string) any {
+	switch v := v.(type) {
+	case string:
+		if label, ok := strings.CutPrefix(v, labelReference); ok {
+			return labels[label]
+		}
+	case map[string]any:
+		for key, child := range v {
+			v[key] = substituteLabels(child, labels)
+		}
+	case []any:
+		for i, child := range v {
+			v[i] = substituteLabels(child, labels)
+		}
+	}
+	return v
+}
+
+// preProcess executes the templates in values. As in Fleet the values are
+// printed as YAML, executed as one template and read again, so that a template
+// may give a list or a number.
+func preProcess(values map[string]any, in ValuesInput) (map[string]any, error) {
+	text, err := yaml.Marshal(values)
+	if err != nil {
+		return nil, manifest.NewFault("", 0, manifest.InvalidValues, "helm.values: %v", err)
+	}
+	if bytes.Contains(text, []byte("${")) {
+		values = map[string]any{}
+		if err := executeInto("helm.values", string(text), in.Context, &values); err != nil {
+			return nil, err
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(in.Templates)) {
+		var value any
+		if err := executeInto("helm.templateValues."+key, in.Templates[key], in.Context, &value); err != nil {
+			return nil, err
+		}
+		values = merge(values, map[string]any{key: value})
+	}
+	return values, nil
+}
+
+func executeInto(source, text string, context map[string]any, into any) error {
+	printed, err := executeTemplate(source, text, context)
+	if err != nil {
+		return err
+	}
+	if err := manifest.CheckAliases("", printed); err != nil {
+		return manifest.NewFault("", 0, manifest.InvalidValues, "%s: after its templates: %v", source, err)
+	}
+	if err := yaml.Unmarshal(printed, into); err != nil {
+		return manifest.NewFault("", 0, manifest.InvalidValues, "%s: not YAML after its templates: %s", source, withoutValues(err.Error()))
+	}
+	return nil
+}
+
+func executeTemplate(source, text string, context map[string]any) (printed []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			printed, err = nil, manifest.NewFault("", 0, manifest.InvalidValues, "%s: a template function gave up", source)
+		}
+	}()
+	t, err := texttemplate.New(source).Funcs(functions()).Option("missingkey=error").Delims("${", "}").Parse(text)
+	if err != nil {
+		return nil, templateFault(source, err)
+	}
+	out := &bounded{left: maxTemplateOutput}
+	if err := t.Execute(out, context); err != nil {
+		return nil, templateFault(source, err)
+	}
+	return out.Bytes(), nil
+}
+
+// templateFault drops text/template's own prefix, whose lines count in a text nobody wrote.
+func templateFault(source string, err error) error {
+	text := strings.TrimPrefix(err.Error(), "template: ")
+	if at := templatePlace.FindStringIndex(text); at != nil {
+		text = text[at[1]:]
+	}
+	text = strings.ReplaceAll(text, fmt.Sprintf("executing %q ", source), "")
+	return manifest.NewFault("", 0, manifest.InvalidValues, "%s: %s", source, withoutValues(text))
+}
+
+// functions are sprig's without those that reach the environment or the
+// network, and without those that only charts have.
+func functions() texttemplate.FuncMap {
+	f := sprig.TxtFuncMap()
+	for _, name := range []string{"env", "expandenv", "getHostByName", "include", "tpl"} {
+		delete(f, name)
+	}
+	return f
+}
+
+// bounded is a buffer that refuses to grow beyond left.
+type bounded struct {
+	bytes.Buffer
+	left int
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.left -= len(p); b.left < 0 {
+		return 0, fmt.Errorf("prints more than %d bytes", maxTemplateOutput)
+	}
+	return b.Buffer.Write(p)
+}
