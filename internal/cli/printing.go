@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+
+	"github.com/muster-dev/muster/pkg/api/v1alpha1"
+	"github.com/muster-dev/muster/pkg/bundle"
+	"github.com/muster-dev/muster/pkg/bundle/manifest"
+	"github.com/muster-dev/muster/pkg/content"
+	"github.com/muster-dev/muster/pkg/targets"
+	"sigs.k8s.io/yaml"
+)
+
+// noUID stands for the uid a Bundle will get on a hub.
+const noUID = "00000000-0000-0000-0000-000000000000"
+
+// print writes one bundle's objects: to stdout, or to a file per cluster and bundle.
+func (r *rendering) print(b *bundle.Bundle, c targets.Cluster, item content.Item) error {
+	text, err := r.stream(b, item)
+	if err != nil {
+		return err
+	}
+	if !r.options.All {
+		_, err := r.app.Out.Write(text)
+		return err
+	}
+	file := filepath.Join(r.options.Output, c.Workspace, c.Name, b.Name+".yaml")
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return fmt.Errorf("write what %s is given: %w", c.Key(), err)
+	}
+	if err := os.WriteFile(file, text, 0o644); err != nil {
+		return fmt.Errorf("write what %s is given: %w", c.Key(), err)
+	}
+	return nil
+}
+
+// stream is the YAML of a bundle, in apply order.
+func (r *rendering) stream(b *bundle.Bundle, item content.Item) ([]byte, error) {
+	sources := sourcesOf(b, item)
+	var out bytes.Buffer
+	for i, object := range item.Objects {
+		text, err := r.document(object)
+		if err != nil {
+			return nil, fmt.Errorf("print %s of bundle %s: %w", object.Key, b.Name, err)
+		}
+		fmt.Fprintf(&out, "---\n# bundle: %s source: %s\n", b.Name, sources[i])
+		out.Write(text)
+	}
+	return out.Bytes(), nil
+}
+
+func (r *rendering) document(object content.Object) ([]byte, error) {
+	if !r.options.WithMetadata {
+		return yaml.JSONToYAML(object.Manifest)
+	}
+	var fields map[string]any
+	if err := manifest.DecodeJSON(object.Manifest, &fields); err != nil {
+		return nil, err
+	}
+	metadata, ok := fields["metadata"].(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("it has no metadata")
+	}
+	add(metadata, "labels", v1alpha1.LabelBundle, noUID[:13])
+	add(metadata, "annotations", v1alpha1.AnnotationOwner, noUID+"/")
+	data, err := json.Marshal(fields)
+	if err != nil {
+		return nil, err
+	}
+	return yaml.JSONToYAML(data)
+}
+
+func add(metadata map[string]any, field, key, value string) {
+	pairs, ok := metadata[field].(map[string]any)
+	if !ok {
+		pairs = map[string]any{}
+	}
+	pairs[key] = value
+	metadata[field] = pairs
+}
+
+// sourcesOf finds the file each object was written in. Charts print objects that
+// stand in no file as they are: those are traced to the chart, and what Muster
+// adds to the options file.
+func sourcesOf(b *bundle.Bundle, item content.Item) []string {
+	files := map[string]string{}
+	for _, f := range b.Files {
+		objects, err := manifest.Decode(f.Path, f.Data, manifest.Options{Lenient: true})
+		if err != nil {
+			continue // a template, or no manifest at all
+		}
+		for _, o := range objects {
+			files[o.Group+"/"+o.Kind+"/"+o.Name] = f.Path
+		}
+	}
+	sources := make([]string, len(item.Objects))
+	for i, object := range item.Objects {
+		group, kind, _, name := object.Key.Split()
+		file, ok := files[group+"/"+kind+"/"+name]
+		if !ok {
+			file = origin(b, object)
+		}
+		sources[i] = path.Join(b.Path, file)
+	}
+	return sources
+}
+
+// origin of an object that stands in no file of the bundle as it is.
+func origin(b *bundle.Bundle, object content.Object) string {
+	if object.Role == content.RoleReleaseNamespace {
+		return b.OptionsFile
+	}
+	if b.Kind == bundle.KindHelm {
+		return "Chart.yaml"
+	}
+	return ""
+}
+
+// mergeLabels lays labels over others.
+func mergeLabels(base, over map[string]string) map[string]string {
+	merged := maps.Clone(base)
+	if merged == nil {
+		merged = map[string]string{}
+	}
+	maps.Copy(merged, over)
+	return merged
+}
+
+// yamlToJSON reads one document; values have to be a map.
+func yamlToJSON(data []byte) ([]byte, error) {
+	var values map[string]any
+	if err := yaml.Unmarshal(data, &values); err != nil {
+		return nil, err
+	}
+	return json.Marshal(values)
+}
