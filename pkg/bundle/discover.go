@@ -163,15 +163,17 @@ func (l *loader) discoverPattern(pattern string) []candidate {
 		return nil
 	}
 	var found []candidate
+	unreadable := false
 	for _, dir := range dirs {
 		s, err := l.shapeOf(dir, 0)
 		if err != nil {
 			l.unknown(CodeUnreadable, err.Error())
+			unreadable = true
 			continue
 		}
 		found = append(found, l.fromShape(dir, s)...)
 	}
-	if len(found) == 0 && !l.result.Unknown {
+	if len(found) == 0 && !unreadable {
 		l.unknown(CodePathNotFound, fmt.Sprintf("paths: %q matches no directory that holds a bundle (fleet.yaml or YAML manifests)", pattern))
 	}
 	return found

@@ -56,3 +56,6 @@ func md5Hex(s string, digits int) string {
 	sum := md5.Sum([]byte(s))
 	return hex.EncodeToString(sum[:])[:digits]
 }
+
+// isName tells whether a name that a user chose can be that of a Bundle object.
+func isName(s string) bool { return len(s) <= 63 && nameSubdomain.MatchString(s) }

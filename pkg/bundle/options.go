@@ -49,14 +49,11 @@ func decodeOptions(file string, data []byte) decoded {
 	w := newWalker(file)
 	w.walkRoot(doc, &d.optionsFile)
 	d.where, d.problems = w.where, w.problems
-	if hasError(d.problems) {
-		return d
-	}
 	// The walker has judged types with positions; the values themselves are read
-	// as Fleet and Helm read them, YAML 1.1 booleans included.
-	if err := yaml.Unmarshal(data, &d.optionsFile); err != nil {
+	// as Fleet and Helm read them, YAML 1.1 booleans included. What does not fit is
+	// left out and the rest is judged too, so that one run shows every fault.
+	if err := yaml.Unmarshal(data, &d.optionsFile); err != nil && !hasError(d.problems) {
 		d.problems = append(d.problems, errorAt(Position{File: file, Line: 1, Column: 1}, CodeWrongType, "cannot be read: "+err.Error()))
-		return d
 	}
 	d.adoptOldTargets(file)
 	d.problems = append(d.problems, d.judge(file)...)
@@ -112,7 +109,7 @@ func (d *decoded) judge(file string) []Problem {
 	reject := func(key, format string, args ...any) {
 		problems = append(problems, errorAt(d.at(file, key), CodeInvalidValue, key+": "+fmt.Sprintf(format, args...)))
 	}
-	if d.Name != "" && (len(d.Name) > 63 || !nameSubdomain.MatchString(d.Name)) {
+	if d.Name != "" && !isName(d.Name) {
 		reject("name", "%.80q is not a name: lower-case letters, digits, - and ., at most 63", d.Name)
 	}
 	switch d.TargetCustomizationMode {

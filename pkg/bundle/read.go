@@ -6,6 +6,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 )
@@ -72,14 +73,24 @@ func (r *reading) readOptions() bool {
 	if !hasError(r.options.problems) {
 		return false
 	}
-	r.options.Name = guessName(data)
-	return r.options.Name == "" && nameInDoubt(r.options)
+	if r.options.Name == "" {
+		r.options.Name = guessName(data)
+	}
+	return nameInDoubt(r.options)
 }
 
-// nameInDoubt tells whether a broken options file may have meant a name: it does
-// not parse at all, or one of its keys looks like a slip of name.
+// nameInDoubt tells whether a broken options file may mean another name than the
+// one taken: it does not parse and shows none, the name is no name, is there
+// twice, or one of the keys looks like a slip of it.
 func nameInDoubt(d decoded) bool {
-	return d.where == nil || slices.ContainsFunc(d.problems, func(p Problem) bool { return p.Suggestion == "did you mean name?" })
+	if d.Name == "" && d.where == nil {
+		return true
+	}
+	return slices.ContainsFunc(d.problems, func(p Problem) bool {
+		return d.Name == "" && p.Suggestion == "did you mean name?" ||
+			p.Code == CodeDuplicateKey && strings.HasPrefix(p.Message, "name is") ||
+			p.Severity == Error && strings.HasPrefix(p.Message, "name:")
+	})
 }
 
 var topLevelName = regexp.MustCompile(`(?m)^name:[ \t]*["']?([a-z0-9][-.a-z0-9]*)["']?[ \t]*(?:#.*)?\r?$`)
@@ -96,7 +107,7 @@ func guessName(data []byte) string {
 func (r *reading) add(p ...Problem) { r.problems = append(r.problems, p...) }
 
 func (r *reading) name() string {
-	if r.options.Name != "" {
+	if isName(r.options.Name) {
 		return r.options.Name
 	}
 	return r.computedName(r.c)
@@ -169,7 +180,7 @@ func (r *reading) target(spec *v1alpha1.BundleSpec) {
 	if spec.Targets != nil {
 		moved := map[string]Position{}
 		for key, pos := range r.options.where {
-			if rest, ok := cutPrefix(key, "overrideTargets["); ok {
+			if rest, ok := strings.CutPrefix(key, "overrideTargets["); ok {
 				moved["targets["+rest] = pos
 			}
 		}
@@ -180,13 +191,6 @@ func (r *reading) target(spec *v1alpha1.BundleSpec) {
 	if len(spec.Targets) == 0 {
 		spec.Targets = []v1alpha1.Target{{Criteria: v1alpha1.Criteria{Name: "default", ClusterGroup: "default"}}}
 	}
-}
-
-func cutPrefix(s, prefix string) (string, bool) {
-	if len(s) < len(prefix) || s[:len(prefix)] != prefix {
-		return "", false
-	}
-	return s[len(prefix):], true
 }
 
 // mergeRepo lays the GitRepo's fields over the options. What the GitRepo fixes,

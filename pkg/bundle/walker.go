@@ -46,7 +46,10 @@ func parseOne(file string, data []byte) (*yaml.Node, *Problem) {
 	return &doc, nil
 }
 
-var yamlLine = regexp.MustCompile(`line (\d+): ?`)
+var (
+	yamlLine    = regexp.MustCompile(`line (\d+): ?`)
+	parserError = regexp.MustCompile(`^(did not find expected|found undefined tag handle|found duplicate %)`)
+)
 
 // yamlProblem takes the line out of the parser's message.
 func yamlProblem(file string, err error) Problem {
@@ -57,6 +60,9 @@ func yamlProblem(file string, err error) Problem {
 			pos.Line = line
 		}
 		message = strings.Replace(message, m[0], "", 1)
+		if parserError.MatchString(message) {
+			pos.Line++ // the library counts these from 0 and the others from 1
+		}
 	}
 	return errorAt(pos, CodeInvalidYAML, "is not valid YAML: "+message)
 }
@@ -352,7 +358,7 @@ func kindOf(n *yaml.Node) valueKind {
 	case "!!float":
 		return kindFloat
 	case "!!str":
-		if plain && n.Style&yaml.TaggedStyle == 0 && len(n.Value) > 1 && yaml11Bools.MatchString(n.Value) {
+		if plain && n.Style&yaml.TaggedStyle == 0 && yaml11Bools.MatchString(n.Value) {
 			return kindBool
 		}
 	}
