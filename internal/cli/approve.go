@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/spf13/cobra"
@@ -104,12 +103,12 @@ func (a *app) choose(bundle v1alpha1.Bundle, given []string) (string, error) {
 }
 
 func (a *app) listHolds(holds []v1alpha1.Hold) error {
-	out := tabwriter.NewWriter(a.Out, 0, 8, 3, ' ', 0)
-	fmt.Fprintln(out, "HOLD\tREASON\tMESSAGE")
+	out := newTable(a.Out)
+	out.row("HOLD", "REASON", "MESSAGE")
 	for _, hold := range holds {
-		fmt.Fprintf(out, "%s\t%s\t%s\n", hold.ID, hold.Reason, hold.Message)
+		out.row(hold.ID, hold.Reason, hold.Message)
 	}
-	return out.Flush()
+	return out.flush()
 }
 
 // approveRestore lets a restored hub write again.

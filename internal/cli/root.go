@@ -103,22 +103,32 @@ func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 
 // refuseUnknown makes a mistyped command a mistake in usage, with the nearest name.
 func refuseUnknown(c *cobra.Command) {
-	c.SuggestionsMinimumDistance = 3
-	if c.HasSubCommands() {
-		c.Args = func(c *cobra.Command, given []string) error {
-			if len(given) == 0 {
-				return nil
-			}
-			if near := c.SuggestionsFor(given[0]); len(near) > 0 {
-				return usagef("unknown command %q; did you mean %q?", c.CommandPath()+" "+given[0], c.CommandPath()+" "+near[0])
-			}
-			return usagef("unknown command %q; see %s --help", c.CommandPath()+" "+given[0], c.CommandPath())
-		}
-		c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
-	}
 	for _, child := range c.Commands() {
 		refuseUnknown(child)
 	}
+	if !c.HasSubCommands() {
+		return
+	}
+	c.Args = func(c *cobra.Command, given []string) error {
+		if len(given) == 0 {
+			return nil
+		}
+		if near := nearest(given[0], names(c.Commands())); near != "" {
+			return usagef("unknown command %q; did you mean %q?", c.CommandPath()+" "+given[0], c.CommandPath()+" "+near)
+		}
+		return usagef("unknown command %q; see %s --help", c.CommandPath()+" "+given[0], c.CommandPath())
+	}
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+}
+
+func names(commands []*cobra.Command) []string {
+	var names []string
+	for _, c := range commands {
+		if !c.Hidden {
+			names = append(names, c.Name())
+		}
+	}
+	return names
 }
 
 // pause waits, unless ctx ends first.
