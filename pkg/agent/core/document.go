@@ -87,7 +87,7 @@ func (a *Agent) assign(d *protocol.Document) {
 	for i := range d.Removals {
 		r := &d.Removals[i]
 		if b, ok := a.bundles[r.UID]; ok && b.entry == nil {
-			b.removal = r
+			b.removal, b.workspace, b.name = r, r.Workspace, r.Bundle
 		}
 	}
 	for _, uid := range d.Paused {

@@ -32,6 +32,8 @@ type Fetch struct {
 type Survey struct {
 	Key     content.Key
 	Version string
+	// Whole asks for the object with its values, not only for whose it is.
+	Whole bool
 }
 
 // JournalWrite asks for the journal to be stored.

@@ -117,7 +117,9 @@ func (a *Agent) recheck(r *Ready, b *bundle, now time.Time) {
 			continue
 		}
 		o.surveying = true
-		r.Survey = append(r.Survey, b.surveyOf(o))
+		s := b.surveyOf(o)
+		s.Whole = true
+		r.Survey = append(r.Survey, s)
 	}
 }
 

@@ -1,6 +1,9 @@
 package core
 
-import "github.com/muster-dev/muster/pkg/content"
+import (
+	"github.com/muster-dev/muster/pkg/content"
+	"github.com/muster-dev/muster/pkg/protocol"
+)
 
 // observed takes what a watch saw. Sights older than an apply's answer are
 // dropped; what changed is judged in Ready.
@@ -101,4 +104,46 @@ func (a *Agent) Kinds() map[[3]string]bool {
 		}
 	}
 	return kinds
+}
+
+// Held returns the key under which an inventory lists a live object: the
+// renderer does not know whether a custom kind is namespaced, so its keys may
+// lack the namespace.
+func (a *Agent) Held(k content.Key) content.Key {
+	if len(a.holders[k]) > 0 {
+		return k
+	}
+	group, kind, _, name := k.Split()
+	if short := content.NewKey(group, kind, "", name); len(a.holders[short]) > 0 {
+		return short
+	}
+	return k
+}
+
+// Contents returns the ids of all contents that are wanted or were applied.
+func (a *Agent) Contents() []content.ID {
+	var ids []content.ID
+	for _, b := range a.bundles {
+		if b.entry != nil {
+			ids = append(ids, content.ID(b.entry.Content))
+		}
+		if b.item != nil {
+			ids = append(ids, b.item.ID)
+		}
+		if b.content != "" {
+			ids = append(ids, b.content)
+		}
+	}
+	return ids
+}
+
+// Counts returns how many assigned bundles are in each state.
+func (a *Agent) Counts() map[protocol.State]int {
+	counts := map[protocol.State]int{}
+	for _, b := range a.bundles {
+		if b.entry != nil && b.report.State != "" {
+			counts[b.report.State]++
+		}
+	}
+	return counts
 }

@@ -127,7 +127,7 @@ func (a *Agent) verdict(b *bundle, o *object, d deletion) verdict {
 	if to, handed := a.handedAway(o.Key, b); handed {
 		return a.handoverVerdict(to, o.Key)
 	}
-	if a.ownedElsewhere(b, o) || protected(o.Key) {
+	if a.ownedElsewhere(b, o) || b.wantsShort(o.Key) || protected(o.Key) {
 		return giveUp
 	}
 	switch {
@@ -137,6 +137,15 @@ func (a *Agent) verdict(b *bundle, o *object, d deletion) verdict {
 		return giveUp
 	}
 	return destroy
+}
+
+// wantsShort tells whether the bundle wants the same object under a key
+// without its namespace, as a renderer names custom kinds: a rebuilt inventory
+// has the namespace.
+func (b *bundle) wantsShort(k content.Key) bool {
+	group, kind, namespace, name := k.Split()
+	o := b.objects[content.NewKey(group, kind, "", name)]
+	return namespace != "" && o != nil && o.want != nil
 }
 
 // handedAway tells whether the document moves the key to another bundle.

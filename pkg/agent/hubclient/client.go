@@ -164,10 +164,10 @@ func (c *Client) Open(env protocol.Envelope) (protocol.Document, protocol.Header
 }
 
 // Content fetches an item and checks that its bytes are those that id names.
-func (c *Client) Content(ctx context.Context, id content.ID) ([]byte, error) {
+func (c *Client) Content(ctx context.Context, id string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	resp, err := c.do(ctx, http.MethodGet, protocol.PathContent+string(id), nil, http.Header{"Accept-Encoding": {"zstd"}})
+	resp, err := c.do(ctx, http.MethodGet, protocol.PathContent+id, nil, http.Header{"Accept-Encoding": {"zstd"}})
 	if err != nil {
 		return nil, fmt.Errorf("get content %s: %w", id, err)
 	}
@@ -181,7 +181,7 @@ func (c *Client) Content(ctx context.Context, id content.ID) ([]byte, error) {
 			return nil, fmt.Errorf("get content %s: %w", id, err)
 		}
 	}
-	if len(data) > maxItem || content.IDOf(data) != id {
+	if len(data) > maxItem || string(content.IDOf(data)) != id {
 		return nil, fmt.Errorf("get content %s: %d bytes that are not what the id names", id, len(data))
 	}
 	return data, nil

@@ -21,15 +21,23 @@ type Update struct {
 // patience is how long a stream must last for the next try to start from the shortest pause.
 const patience = 30 * time.Second
 
-// Watch listens until ctx is done and delivers each document that verifies.
-// obeyed returns the signature of the newest document the agent obeys; it is
-// asked at each connection. deliver must be quick: documents that come
-// meanwhile wait in the connection, and the hub sends the newest only.
-func (c *Client) Watch(ctx context.Context, obeyed func() string, deliver func(Update)) error {
+// Follow listens until ctx is done, coming back with jitter whenever the
+// stream ends, and delivers each document that verifies. mark returns the
+// newest document the agent obeys; it is asked at each connection. deliver
+// must be quick: what comes meanwhile waits in the connection.
+func (c *Client) Follow(ctx context.Context, mark func() protocol.Mark, deliver func(Update)) error {
 	failures := 0
 	for ctx.Err() == nil {
 		began := c.opts.Now()
-		err := c.listen(ctx, obeyed(), deliver)
+		err := c.Watch(ctx, mark(), func(env protocol.Envelope) {
+			doc, header, err := c.Open(env)
+			if err != nil {
+				// Asking again would bring the same bytes: the next document may be better.
+				c.opts.OnState(State{Connected: true, Err: err})
+				return
+			}
+			deliver(Update{Envelope: env, Document: doc, Header: header})
+		})
 		if ctx.Err() != nil {
 			break
 		}
@@ -37,7 +45,7 @@ func (c *Client) Watch(ctx context.Context, obeyed func() string, deliver func(U
 			failures = 0
 		}
 		failures++
-		pause := c.pause(failures, err)
+		pause := c.Pause(failures, err)
 		c.opts.OnState(State{Err: err, Until: c.opts.Now().Add(pause)})
 		wait(ctx, pause)
 	}
@@ -47,10 +55,12 @@ func (c *Client) Watch(ctx context.Context, obeyed func() string, deliver func(U
 // hopeless is how long to wait before asking again after a refusal that only a person can lift.
 const hopeless = time.Minute
 
-// pause is fully jittered, so that agents that lost the hub together do not
-// come back together (thundering herd, RELIABILITY F24).
-func (c *Client) pause(failures int, err error) time.Duration {
-	limit := min(c.opts.Retry<<min(failures-1, 20), c.opts.MaxRetry)
+// Pause is how long to wait after so many failures in a row, the last of them
+// err. It is fully jittered, so that agents that lost the hub together do not
+// come back together (thundering herd, RELIABILITY F24), and grants what the
+// hub asked for.
+func (c *Client) Pause(failures int, err error) time.Duration {
+	limit := min(c.opts.Retry<<min(max(failures, 1)-1, 20), c.opts.MaxRetry)
 	var refused *Refused
 	if errors.As(err, &refused) {
 		switch refused.Reason.Code {
@@ -76,16 +86,19 @@ func wait(ctx context.Context, d time.Duration) {
 
 var errSilent = errors.New("the hub sent nothing for too long")
 
-// listen reads one stream to its end.
-func (c *Client) listen(ctx context.Context, obeyed string, deliver func(Update)) error {
+// Watch listens to one stream until ctx is done or the stream breaks, which is
+// an error; a refusal is a *Refused. deliver gets every envelope as it came:
+// Open verifies it. Only the signature of mark is sent, since only that proves
+// anything to the hub.
+func (c *Client) Watch(ctx context.Context, mark protocol.Mark, deliver func(protocol.Envelope)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watchdog := time.AfterFunc(c.opts.Silence, func() { cancel(errSilent) })
 	defer watchdog.Stop()
 
 	h := http.Header{"Accept": {protocol.MediaStream}}
-	if obeyed != "" {
-		h.Set(protocol.HeaderObeyed, obeyed)
+	if mark.Signature != "" {
+		h.Set(protocol.HeaderObeyed, mark.Signature)
 	}
 	resp, err := c.do(ctx, http.MethodGet, protocol.PathAssignment+"?watch=1", nil, h)
 	if err != nil {
@@ -100,16 +113,9 @@ func (c *Client) listen(ctx context.Context, obeyed string, deliver func(Update)
 			return fmt.Errorf("listen to the hub: %w", because(ctx, err))
 		}
 		watchdog.Reset(c.opts.Silence)
-		if env.IsKeepAlive() {
-			continue
+		if !env.IsKeepAlive() {
+			deliver(env)
 		}
-		doc, header, err := c.Open(env)
-		if err != nil {
-			// Asking again would bring the same bytes: the next document may be better.
-			c.opts.OnState(State{Connected: true, Err: err})
-			continue
-		}
-		deliver(Update{Envelope: env, Document: doc, Header: header})
 	}
 }
 

@@ -1,0 +1,135 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/muster-dev/muster/pkg/agent/core"
+	"github.com/muster-dev/muster/pkg/agent/health"
+	"github.com/muster-dev/muster/pkg/agent/items"
+	"github.com/muster-dev/muster/pkg/agent/kube"
+	"github.com/muster-dev/muster/pkg/content"
+)
+
+// Applier performs effects.
+type Applier struct {
+	client *kube.Client
+	shelf  *items.Shelf
+}
+
+// New returns an applier that takes manifests from shelf.
+func New(client *kube.Client, shelf *items.Shelf) *Applier {
+	return &Applier{client: client, shelf: shelf}
+}
+
+// Apply performs one server-side apply.
+func (p *Applier) Apply(ctx context.Context, a core.Apply) core.Applied {
+	answer := core.Applied{Bundle: a.Bundle, Key: a.Key, Hash: a.Hash}
+	live, err := p.apply(ctx, a)
+	if err != nil {
+		answer.Failure = classify(err, a.Key)
+		return answer
+	}
+	answer.Live = live
+	return answer
+}
+
+func (p *Applier) apply(ctx context.Context, a core.Apply) (*core.Live, error) {
+	object, options, err := p.shelf.Object(a.Content, a.Key)
+	if err != nil {
+		return nil, err
+	}
+	resource, err := p.resource(a.Key, items.Version(object.Manifest))
+	if err != nil {
+		return nil, err
+	}
+	namespace, name := place(a.Key, resource, options)
+	body, err := decorate(a, object, options, namespace)
+	if err != nil {
+		return nil, err
+	}
+	data, err := p.client.Apply(ctx, a.ServiceAccount, resource.Path(namespace, name), core.Manager(a.Role, a.Bundle), body)
+	if err != nil {
+		return nil, err
+	}
+	live, err := health.Decode(data)
+	if err != nil {
+		return nil, err
+	}
+	return health.Look(live), nil
+}
+
+func (p *Applier) resource(k content.Key, version string) (kube.Resource, error) {
+	group, kind, _, _ := k.Split()
+	return p.client.Kinds.Find(group, kind, version)
+}
+
+// place returns where an object lives: the renderer does not know which kinds
+// are namespaced, the cluster does.
+func place(k content.Key, r kube.Resource, o content.Options) (namespace, name string) {
+	_, _, namespace, name = k.Split()
+	switch {
+	case !r.Namespaced:
+		return "", name
+	case namespace != "":
+		return namespace, name
+	case o.Namespace != "":
+		return o.Namespace, name
+	}
+	return "default", name
+}
+
+// classify says when an apply is worth trying again. Its text may hold what
+// the manifest said, so values of Secrets are left out.
+func classify(err error, k content.Key) core.Failure {
+	f := core.Failure{Kind: core.FailureRetry, Message: redact(err, k)}
+	switch {
+	case errors.Is(err, kube.ErrNotServed):
+		f.Kind, f.Message = core.FailureWaiting, err.Error()
+	case errors.Is(err, kube.ErrNoAccount):
+		f.Kind = core.FailurePermanent
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsForbidden(err), apierrors.IsMethodNotSupported(err),
+		apierrors.IsRequestEntityTooLargeError(err), apierrors.IsUnsupportedMediaType(err), isSchema(err):
+		f.Kind = core.FailurePermanent
+	case apierrors.IsNotFound(err) && !strings.Contains(err.Error(), "namespaces"):
+		f.Kind = core.FailureWaiting // the definition is there, its endpoint not yet
+	}
+	if isTerminating(err) {
+		f.Kind = core.FailureRetry
+	}
+	if seconds, ok := apierrors.SuggestsClientDelay(err); ok {
+		f.RetryAfterSeconds = seconds
+	}
+	return f
+}
+
+// isSchema tells whether the manifest itself does not fit: such answers come
+// as 500 from server-side apply.
+func isSchema(err error) bool {
+	return strings.Contains(err.Error(), "field not declared in schema") || strings.Contains(err.Error(), "failed to create typed patch object")
+}
+
+// isTerminating tells whether only the namespace's end is in the way.
+func isTerminating(err error) bool {
+	return apierrors.HasStatusCause(err, "NamespaceTerminating")
+}
+
+// redact returns what may be shown of an error about a key.
+func redact(err error, k content.Key) string {
+	group, kind, _, _ := k.Split()
+	if group != "" || kind != "Secret" {
+		return err.Error()
+	}
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		return fmt.Sprintf("%s (%d); details of a Secret are not shown", status.Status().Reason, status.Status().Code)
+	}
+	if errors.Is(err, kube.ErrNoAccount) || errors.Is(err, context.DeadlineExceeded) {
+		return err.Error()
+	}
+	return "apply failed; details of a Secret are not shown"
+}

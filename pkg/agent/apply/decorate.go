@@ -1,0 +1,55 @@
+package apply
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/muster-dev/muster/pkg/agent/core"
+	"github.com/muster-dev/muster/pkg/api/v1alpha1"
+	"github.com/muster-dev/muster/pkg/content"
+)
+
+// shared is the label's value on objects that several bundles own: all of them
+// set the same, so that none fights another.
+const shared = "shared"
+
+// decorate adds our label and owner annotation, and Helm's own metadata to a
+// chart's objects, so that leaving and adopting need no rewrite.
+func decorate(a core.Apply, o content.Object, options content.Options, namespace string) ([]byte, error) {
+	var object map[string]any
+	if err := json.Unmarshal(o.Manifest, &object); err != nil {
+		return nil, fmt.Errorf("decode manifest of %s: %w", a.Key, err)
+	}
+	metadata, ok := object["metadata"].(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("manifest of %s has no metadata", a.Key)
+	}
+	delete(metadata, "managedFields")
+	delete(metadata, "creationTimestamp")
+	if namespace == "" {
+		delete(metadata, "namespace")
+	} else {
+		metadata["namespace"] = namespace
+	}
+	if a.Role != content.RoleNone {
+		set(metadata, "labels", v1alpha1.LabelBundle, shared)
+		return json.Marshal(object)
+	}
+	set(metadata, "labels", v1alpha1.LabelBundle, core.ShortUID(a.Bundle))
+	set(metadata, "annotations", v1alpha1.AnnotationOwner, a.Bundle+"/"+a.Intent)
+	if options.Helm != "" {
+		set(metadata, "labels", "app.kubernetes.io/managed-by", "Helm")
+		set(metadata, "annotations", "meta.helm.sh/release-name", options.Helm)
+		set(metadata, "annotations", "meta.helm.sh/release-namespace", options.Namespace)
+	}
+	return json.Marshal(object)
+}
+
+func set(metadata map[string]any, field, key, value string) {
+	m, ok := metadata[field].(map[string]any)
+	if !ok {
+		m = map[string]any{}
+		metadata[field] = m
+	}
+	m[key] = value
+}
