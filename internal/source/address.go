@@ -40,8 +40,11 @@ func parseAddress(r Remote) (address, error) {
 		return invalid(fmt.Sprintf("transport %q is not allowed", ep.Protocol), "use http, https, ssh or user@host:path")
 	}
 	path := strings.Trim(ep.Path, "/")
-	if ep.Host == "" || path == "" || strings.HasPrefix(path, "-") || strings.HasPrefix(ep.Host, "-") {
+	if ep.Host == "" || path == "" || strings.HasPrefix(path, ":") {
 		return invalid("the URL names no host and repository", "")
+	}
+	if strings.HasPrefix(path, "-") || strings.HasPrefix(ep.Host, "-") || strings.HasPrefix(ep.User, "-") {
+		return invalid("a part of the URL looks like an option", "")
 	}
 	if ep.Protocol != "ssh" && strings.ContainsAny(r.URL, "?#") {
 		return invalid("the URL has a query or fragment", "name the repository only")

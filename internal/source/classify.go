@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 )
@@ -28,6 +29,7 @@ func (a address) fail(ctx context.Context, op string, err error) error {
 	if errors.As(err, &own) {
 		return err
 	}
+	err = opened(err)
 	v := classify(err)
 	if ctx.Err() != nil && v.kind != ErrUntrusted && v.kind != ErrTooLarge {
 		// What a cut connection looks like depends on where it was cut; the cause is the context.
@@ -42,6 +44,19 @@ func (a address) fail(ctx context.Context, op string, err error) error {
 		}
 	}
 	return e
+}
+
+// opened takes off go-git's wrappers that errors.Is and errors.As do not see through.
+func opened(err error) error {
+	var unexpected *plumbing.UnexpectedError
+	for errors.As(err, &unexpected) {
+		err = unexpected.Err
+	}
+	var permanent *plumbing.PermanentError
+	if errors.As(err, &permanent) {
+		return permanent.Err
+	}
+	return err
 }
 
 // classify decides what kind of failure an error of the transport, the network or the file system is.

@@ -1,6 +1,7 @@
 package source_test
 
 import (
+	"encoding/hex"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
@@ -142,4 +143,24 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// gitInput runs git with standard input.
+func (r *repository) gitInput(input string, args ...string) string {
+	r.t.Helper()
+	cmd := exec.Command("git", args...)
+	cmd.Dir, cmd.Stdin = r.dir, strings.NewReader(input)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		r.t.Fatalf("git %v: %v\n%s", args, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// hexBytes decodes an object id.
+func hexBytes(t testing.TB, id string) string {
+	t.Helper()
+	raw, err := hex.DecodeString(id)
+	must(t, err)
+	return string(raw)
 }

@@ -187,6 +187,8 @@ func (s *sshSession) AdvertisedReferencesContext(context.Context) (*packp.AdvRef
 
 // refusal turns what the server wrote instead of refs into an error.
 func (s *sshSession) refusal() error {
+	// Some servers end only when they are told that nothing follows; if that fails the connection is gone anyway.
+	_ = s.in.Close()
 	// Wait, so that all of stderr has been read.
 	if err := s.session.Wait(); err == nil {
 		return io.ErrUnexpectedEOF
