@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muster-dev/muster/internal/lab"
 	"github.com/spf13/cobra"
 )
 
@@ -62,7 +63,7 @@ With a hub (current kubeconfig context): get, approve, cluster.`,
 		return usagef("%w; see %s --help", err, c.CommandPath())
 	})
 	root.AddCommand(
-		app.demoCommand(),
+		app.demoCommand(), lab.GitCommand(),
 		app.validateCommand(), app.matchCommand(), app.whyCommand(), app.renderCommand(),
 		app.getCommand(), app.approveCommand(), app.clusterCommand(), app.versionCommand(),
 	)
