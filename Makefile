@@ -38,8 +38,8 @@ build-race: build
 	@go run ./hack/build race
 
 .PHONY: demo
-demo: build ## start a hub and three clusters on this machine and follow a Git repository
-	@bin/muster demo
+demo: build ## start a hub and three clusters on this machine and follow a Git repository; ARGS="--clusters 5"
+	@bin/muster demo $(ARGS)
 
 ##  Tests. MUSTER_BIN tells the harness where the binaries are; bin/race holds
 ##  the manager and the agent with the race detector beside links to the rest.

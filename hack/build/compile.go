@@ -24,6 +24,7 @@ func (t target) compile(ctx context.Context, root string) error {
 		return err
 	}
 	p := newProgress(packages, start)
+	screen.update(fmt.Sprintf("%d packages, taking from the cache what is there", len(packages)))
 	if err := t.goBuild(ctx, root, p, screen); err != nil {
 		return err
 	}
@@ -66,7 +67,9 @@ func (t target) goBuild(ctx context.Context, root string, p *progress, screen *s
 			return fmt.Errorf("make %s: %w", output, err)
 		}
 	}
-	args := append([]string{"build", "-v", "-o", output}, t.Flags...)
+	// We stamp the version ourselves; Go's own stamp fails in a checkout that
+	// belongs to another user.
+	args := append([]string{"build", "-v", "-buildvcs=false", "-o", output}, t.Flags...)
 	command := exec.CommandContext(ctx, "go", append(args, t.Packages...)...)
 	command.Dir = filepath.Join(root, t.Dir)
 	err := follow(command, screen, func(line string) {
