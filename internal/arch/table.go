@@ -55,6 +55,9 @@ func Rules() []Rule {
 		// Helm's engine imports client-go and Kustomize net/http, so these two may.
 		{Path: "pkg/bundle/helm", Level: levelDecisions, Pure: true, May: []string{"k8s.io/client-go", "net/http"}, OnlyFor: renderers},
 		{Path: "pkg/bundle/kustomize", Level: levelDecisions, Pure: true, May: []string{"k8s.io/client-go", "net/http"}, OnlyFor: renderers},
+		// What renderers make is content, so these stand above the bundles they read.
+		{Path: "pkg/bundle/manifest", Level: levelDecisions, Pure: true},
+		{Path: "pkg/bundle/raw", Level: levelDecisions, Pure: true},
 		{Path: "pkg/rollout", Level: levelDecisions, Pure: true},
 		{Path: "pkg/schedule", Level: levelDecisions, Pure: true},
 		{Path: "pkg/diff", Level: levelDecisions, Pure: true},

@@ -32,9 +32,11 @@ const (
 
 // Words on a child's stderr that the parent looks for.
 const (
-	tracePrefix = "rendering "
-	wordCPU     = "cpu limit reached"
-	wordMemory  = "out of memory"
+	tracePrefix  = "rendering "
+	wordCPU      = "cpu limit reached"
+	wordMemory   = "out of memory"
+	wordNoMemory = "cannot allocate memory"
+	wordStack    = "stack exceeds"
 )
 
 // ServeChild is the whole life of a render process: it confines itself, then
@@ -77,7 +79,6 @@ func quit(err error) int {
 func prepareRuntime(l Limits) {
 	runtime.GOMAXPROCS(2)
 	debug.SetMemoryLimit(l.MemoryBytes / 4 * 3)
-	debug.SetTraceback("none")
 	time.Local = time.UTC
 	log.SetOutput(io.Discard)
 	stopped := make(chan os.Signal, 1)
@@ -123,19 +124,7 @@ func (c child) respond(j job) response {
 	if err != nil {
 		return response{Fault: faultOf(err), Retire: true}
 	}
-	if size := outputSize(done); size > c.limits.OutputBytes {
-		fault := manifest.NewFault("", 0, manifest.LimitExceeded, "rendered output of %d bytes, at most %d are allowed", size, c.limits.OutputBytes)
-		return response{Fault: fault, Retire: true}
-	}
 	return response{Item: &done.item, Retire: done.tainted || grown(c.limits)}
-}
-
-func outputSize(r rendered) int64 {
-	var size int64
-	for _, o := range r.item.Objects {
-		size += int64(len(o.Manifest)) + int64(len(o.Key)) + 64
-	}
-	return size
 }
 
 // grown tells whether this process holds so much memory that a fresh one is cheaper.

@@ -16,6 +16,7 @@ import (
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/bundle"
 	"github.com/muster-dev/muster/pkg/content"
+	"github.com/muster-dev/muster/pkg/targets"
 )
 
 // binary is cmd/muster-render, built once, without the race detector: its
@@ -92,4 +93,10 @@ func mustRender(tb testing.TB, render renderer.Renderer, in renderer.Inputs) con
 	return item
 }
 
-func ptr[T any](v T) *T { return &v }
+func clusterContext(name string) *targets.Context {
+	return &targets.Context{ClusterName: name, ClusterNamespace: "fleet", ClusterLabels: map[string]string{"env": "prod"}}
+}
+
+func kustomizeIn(dir string) *v1alpha1.KustomizeOptions {
+	return &v1alpha1.KustomizeOptions{Dir: &dir}
+}

@@ -51,6 +51,9 @@ func (j job) run() (rendered, error) {
 	if len(finished) > j.limits.MaxObjects {
 		return rendered{tainted: tainted}, manifest.NewFault("", 0, manifest.LimitExceeded, "%d objects, at most %d are allowed", len(finished), j.limits.MaxObjects)
 	}
+	if size := outputSize(finished); size > j.limits.OutputBytes {
+		return rendered{tainted: tainted}, manifest.NewFault(manifest.LargestFile(objects), 0, manifest.LimitExceeded, "%d bytes of rendered output, at most %d are allowed", size, j.limits.OutputBytes)
+	}
 	item := content.Item{
 		Version: content.Version,
 		Kind:    content.KindManifests,
@@ -59,6 +62,15 @@ func (j job) run() (rendered, error) {
 		Objects: finished,
 	}
 	return rendered{item: item, tainted: tainted}, nil
+}
+
+// outputSize is about what objects take in a response.
+func outputSize(objects []content.Object) int64 {
+	var size int64
+	for _, o := range objects {
+		size += int64(len(o.Manifest)) + int64(len(o.Key)) + 64
+	}
+	return size
 }
 
 func (j job) objects() (objects []manifest.Object, tainted bool, err error) {

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
-	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -23,7 +21,7 @@ type worker struct {
 	cmd         *exec.Cmd
 	stdin       io.WriteCloser
 	stdout      *bufio.Reader
-	stderr      *tail
+	stderr      *stderr
 	limits      Limits
 	confinement Confinement
 	served      int
@@ -32,7 +30,7 @@ type worker struct {
 // startWorker starts a child and greets it. The child leaves when its stdin
 // closes, so it never outlives this process by more than one render.
 func startWorker(ctx context.Context, binary string, args []string, limits Limits) (*worker, error) {
-	w := &worker{cmd: exec.Command(binary, args...), stderr: &tail{}, limits: limits}
+	w := &worker{cmd: exec.Command(binary, args...), stderr: &stderr{}, limits: limits}
 	w.cmd.Env = []string{}
 	w.cmd.Dir = "/"
 	w.cmd.Stderr = w.stderr
@@ -115,56 +113,18 @@ func (w *worker) gone() bool { return w.cmd.ProcessState != nil }
 
 // cause says which limit ended a dead child, if one did.
 func (w *worker) cause() (message string, isLimit bool) {
-	said := w.stderr.String()
 	status, ok := w.cmd.ProcessState.Sys().(syscall.WaitStatus)
-	switch {
-	case strings.Contains(said, wordCPU), ok && status.Signaled() && status.Signal() == syscall.SIGXCPU:
+	signalled := ok && status.Signaled() && status.Signal() == syscall.SIGXCPU
+	switch word := w.stderr.lastWord(); {
+	case word == wordCPU || signalled:
 		return fmt.Sprintf("rendering takes more than %s of CPU time", w.limits.CPU), true
-	case strings.Contains(said, wordMemory), strings.Contains(said, "cannot allocate memory"):
+	case word == wordMemory || word == wordNoMemory:
 		return fmt.Sprintf("rendering takes more than %d MiB of memory", w.limits.MemoryBytes>>20), true
-	case strings.Contains(said, "stack exceeds"), strings.Contains(said, "stack overflow"):
+	case word == wordStack:
 		return "rendering recurses without end", true
 	}
-	return manifest.Clean(said), false
+	return manifest.Clean(w.stderr.String()), false
 }
 
 // lastFile is the file that a traced child was at.
-func (w *worker) lastFile() string {
-	said := w.stderr.String()
-	at := strings.LastIndex("\n"+said, "\n"+tracePrefix)
-	if at < 0 {
-		return ""
-	}
-	file, _, _ := strings.Cut(said[at+len(tracePrefix):], "\n")
-	return file
-}
-
-// tail keeps the last bytes written to it.
-type tail struct {
-	mu   sync.Mutex // guards data
-	data []byte
-}
-
-const tailBytes = 8 << 10
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.data = append(t.data, p...)
-	if len(t.data) > 2*tailBytes {
-		t.data = append([]byte(nil), t.data[len(t.data)-tailBytes:]...)
-	}
-	return len(p), nil
-}
-
-func (t *tail) reset() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.data = nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(t.data)
-}
+func (w *worker) lastFile() string { return w.stderr.lastTrace() }

@@ -2,6 +2,7 @@ package helm
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -61,4 +62,28 @@ func withoutValues(text string) string {
 		text = pattern.ReplaceAllString(text, "${1}(value)${2}")
 	}
 	return text
+}
+
+// schemaReport sorts a schema validator's findings, which come in the order of
+// a map, so that the same values give the same words.
+func schemaReport(text string) string {
+	var out, run []string
+	flush := func() {
+		slices.Sort(run)
+		out, run = append(out, run...), nil
+	}
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		switch {
+		case strings.HasPrefix(line, "- "):
+			run = append(run, line)
+		case len(run) > 0 && strings.HasPrefix(line, " "):
+			run[len(run)-1] += "\n" + line
+		default:
+			flush()
+			out = append(out, line)
+		}
+	}
+	flush()
+	return withoutValues(strings.Join(out, "\n"))
 }

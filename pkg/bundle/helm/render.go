@@ -76,7 +76,7 @@ func (r Release) prepare(c *loaded) (chartutil.Values, error) {
 	options := chartutil.ReleaseOptions{Name: r.Name, Namespace: r.Namespace, Revision: 1, IsInstall: true}
 	values, err := chartutil.ToRenderValuesWithSchemaValidation(c.Chart, r.Values, options, capabilities, r.SkipSchemaValidation)
 	if err != nil {
-		return nil, c.fault("values.schema.json", manifest.InvalidValues, "%s", withoutValues(err.Error()))
+		return nil, c.fault("values.schema.json", manifest.InvalidValues, "%s", schemaReport(err.Error()))
 	}
 	return values, nil
 }

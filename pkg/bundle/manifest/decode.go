@@ -88,6 +88,23 @@ func Print(objects []Object) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
+// LargestFile names the file whose objects take most bytes, to say whom a limit hit.
+func LargestFile(objects []Object) string {
+	sizes := map[string]int{}
+	largest := ""
+	for i := range objects {
+		data, err := objects[i].canonical()
+		if err != nil {
+			continue // it was counted as nothing, and is reported elsewhere
+		}
+		file := objects[i].File
+		if sizes[file] += len(data); sizes[file] > sizes[largest] || largest == "" {
+			largest = file
+		}
+	}
+	return largest
+}
+
 // Values returns the documents of a text as plain values; what does not parse is left out.
 func Values(text []byte) []any {
 	var values []any

@@ -1,0 +1,207 @@
+package renderer_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/muster-dev/muster/internal/renderer"
+	"github.com/muster-dev/muster/pkg/bundle"
+	"github.com/muster-dev/muster/pkg/bundle/manifest"
+)
+
+// aliasBomb is 403 bytes that expand to 10^9 values.
+func aliasBomb() string {
+	var text strings.Builder
+	text.WriteString("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n")
+	for i := 1; i < 9; i++ {
+		fmt.Fprintf(&text, "a%d: &a%d [%s]\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 10), ", "))
+	}
+	return text.String()
+}
+
+func indent(text string) string {
+	return "    " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n    ")
+}
+
+const chartYAML = "apiVersion: v2\nname: bomb\nversion: 1.0.0\n"
+
+func template(text string) []bundle.File {
+	return []bundle.File{file("Chart.yaml", chartYAML), file("templates/a-good.yaml", configMap("good")), file("templates/bomb.yaml", text), file("templates/z-good.yaml", configMap("last"))}
+}
+
+func kustomizeInputs(files ...bundle.File) renderer.Inputs {
+	return renderer.Inputs{Bundle: "app", Kind: bundle.KindKustomize, Files: files}
+}
+
+func TestHostileInputsAreRefusedWithinLimits(t *testing.T) {
+	limits := renderer.Options{CPU: 3 * time.Second, Wall: 20 * time.Second, Workers: 2}
+	cases := map[string]struct {
+		in   renderer.Inputs
+		opts renderer.Options
+		code string
+		file string
+		says string
+	}{
+		"aliases in a manifest": {
+			in: rawInputs(file("ok.yaml", configMap("a")), file("bomb.yaml", aliasBomb())), opts: limits,
+			code: manifest.LimitExceeded, file: "bomb.yaml", says: "aliases",
+		},
+		"aliases that contain themselves": {
+			in: rawInputs(file("bomb.yaml", "a: &a [*a]\n")), opts: limits,
+			code: manifest.LimitExceeded, file: "bomb.yaml",
+		},
+		"aliases in a resource": {
+			in: kustomizeInputs(file("kustomization.yaml", "resources: [bomb.txt]"), file("bomb.txt", "kind: ConfigMap\napiVersion: v1\nmetadata: {name: x}\n"+aliasBomb())), opts: limits,
+			code: manifest.LimitExceeded, file: "bomb.txt", says: "aliases",
+		},
+		"aliases in a patch inside a kustomization": {
+			in: kustomizeInputs(file("kustomization.yaml", "patches:\n- patch: |-\n"+indent(aliasBomb()))), opts: limits,
+			code: manifest.LimitExceeded, file: "kustomization.yaml", says: "aliases",
+		},
+		"aliases in values": {
+			in: helmInputs("", append(template(""), file("values.yaml", aliasBomb()))...), opts: limits,
+			code: manifest.LimitExceeded, file: "values.yaml", says: "aliases",
+		},
+		"aliases printed by a template": {
+			in: helmInputs("", template(aliasBomb())...), opts: limits,
+			code: manifest.LimitExceeded, file: "templates/bomb.yaml", says: "aliases",
+		},
+		"a template that wants memory": {
+			in: helmInputs("", template("{{ len (until 50000000) }}")...), opts: renderer.Options{CPU: 20 * time.Second, Wall: 30 * time.Second},
+			code: manifest.LimitExceeded, file: "templates/bomb.yaml", says: "memory",
+		},
+		"a template that does not end": {
+			in: helmInputs("", template("{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}")...), opts: limits,
+			code: manifest.LimitExceeded, file: "templates/bomb.yaml", says: "CPU",
+		},
+		"a template that outlasts the wall clock": {
+			in: helmInputs("", template("{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}")...), opts: renderer.Options{Wall: time.Second},
+			code: manifest.LimitExceeded, file: "templates/bomb.yaml", says: "longer than 1s",
+		},
+		"a template that includes itself": {
+			in: helmInputs("", template(`{{ define "x" }}{{ include "x" . }}{{ end }}{{ include "x" . }}`)...), opts: limits,
+			code: manifest.RenderFailed, file: "templates/bomb.yaml",
+		},
+		"a template that calls itself": {
+			in: helmInputs("", template(`{{ define "x" }}{{ template "x" . }}{{ end }}{{ template "x" . }}`)...), opts: limits,
+			code: manifest.RenderFailed, file: "templates/bomb.yaml",
+		},
+		"a template that prints too much": {
+			in: helmInputs("", template(configMap("x")+"  b: "+`{{ repeat 20000000 "x" }}`)...), opts: limits,
+			code: manifest.LimitExceeded, file: "templates/bomb.yaml", says: "bytes",
+		},
+		"a values template that prints too much": {
+			in: withContext(helmInputs(`{"a": "${ repeat 20000000 \"x\" }"}`, template("")...)), opts: limits,
+			code: manifest.InvalidValues, says: "prints more than",
+		},
+		"a hundred thousand objects": {
+			in: rawInputs(file("many.yaml", manyObjects(100_000))), opts: limits,
+			code: manifest.LimitExceeded, file: "many.yaml", says: "more than 20000 objects",
+		},
+		"a hundred thousand objects from a chart": {
+			in: helmInputs("", template("{{ range until 100000 }}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: x{{ . }}}\n{{ end }}")...), opts: renderer.Options{},
+			code: manifest.LimitExceeded, file: "templates/bomb.yaml", says: "more than 20000 objects",
+		},
+		"nesting without end": {
+			in: rawInputs(file("deep.yaml", "a: "+strings.Repeat("[", 2_000_000))), opts: limits,
+			code: manifest.InvalidYAML, file: "deep.yaml",
+		},
+		"an archive that swells": {
+			in: archiveInputs(t, 200<<20), opts: limits,
+			code: manifest.RenderFailed, file: "bomb.tgz",
+		},
+		"a name with a path in it": {
+			in: rawInputs(file("a.yaml", configMap("../../x"))), opts: limits,
+			code: manifest.InvalidObject, file: "a.yaml",
+		},
+		"a chart outside the bundle": {
+			in: withChart(helmInputs(""), "../other"), opts: limits,
+			code: manifest.PathRefused,
+		},
+		"a kustomization outside the bundle": {
+			in: withDir(kustomizeInputs(), "../../etc"), opts: limits,
+			code: manifest.PathRefused,
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := newPool(t, c.opts).Render(context.Background(), c.in)
+			var p *renderer.Problem
+			if !errors.As(err, &p) {
+				t.Fatalf("got %v, want a problem", err)
+			}
+			if p.Code != c.code || p.File != c.file || !strings.Contains(p.Message, c.says) {
+				t.Errorf("got %s in %q: %s\nwant %s in %q saying %q", p.Code, p.File, p.Message, c.code, c.file, c.says)
+			}
+		})
+	}
+}
+
+func TestABombDoesNotDisturbTheNextBundle(t *testing.T) {
+	pool := newPool(t, renderer.Options{Workers: 1, CPU: 2 * time.Second})
+	for range 2 {
+		if _, err := pool.Render(context.Background(), helmInputs("", template("{{ len (until 50000000) }}")...)); err == nil {
+			t.Fatal("the bomb rendered")
+		}
+		item := mustRender(t, pool.Render, rawInputs(file("a.yaml", configMap("a"))))
+		if len(item.Objects) != 1 {
+			t.Fatalf("got %d objects, want 1", len(item.Objects))
+		}
+	}
+}
+
+func manyObjects(n int) string {
+	var text strings.Builder
+	for i := range n {
+		fmt.Fprintf(&text, "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c%d}\n", i)
+	}
+	return text.String()
+}
+
+func withContext(in renderer.Inputs) renderer.Inputs {
+	in.Context = clusterContext("eu-1")
+	return in
+}
+
+func withChart(in renderer.Inputs, chart string) renderer.Inputs {
+	in.Options.Helm.Chart = &chart
+	return in
+}
+
+func withDir(in renderer.Inputs, dir string) renderer.Inputs {
+	in.Options.Kustomize = kustomizeIn(dir)
+	return in
+}
+
+// archiveInputs is a chart whose archive of a few KiB holds size zeros.
+func archiveInputs(t *testing.T, size int64) renderer.Inputs {
+	t.Helper()
+	var data bytes.Buffer
+	zip := gzip.NewWriter(&data)
+	archive := tar.NewWriter(zip)
+	write := func(name string, size int64, content []byte) {
+		if err := archive.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: size, Typeflag: tar.TypeReg}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := archive.Write(content); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("bomb/Chart.yaml", int64(len(chartYAML)), []byte(chartYAML))
+	for i := range size / (4 << 20) {
+		write(fmt.Sprintf("bomb/files/%d", i), 4<<20, make([]byte, 4<<20))
+	}
+	if err := errors.Join(archive.Close(), zip.Close()); err != nil {
+		t.Fatal(err)
+	}
+	in := withChart(helmInputs(""), "bomb.tgz")
+	in.Files = []bundle.File{{Path: "bomb.tgz", Data: data.Bytes()}}
+	return in
+}
