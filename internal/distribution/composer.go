@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sort"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/content"
 	"github.com/muster-dev/muster/pkg/protocol"
+	"github.com/muster-dev/muster/pkg/status"
 )
 
 // Signer is the hub key, as far as composing needs it.
@@ -35,15 +37,17 @@ const MinInterval = 500 * time.Millisecond
 // change touches, and composes those.
 type Composer struct {
 	client    client.Client
-	live      client.Reader
 	store     content.Store
 	reader    *Reader
 	signer    Signer
 	hub       *Hub
 	namespace string
 	clock     clock.PassiveClock
-	// dirty is told of clusters that need composing.
-	dirty func(cluster string)
+	// dirty is told of clusters that need composing, touched of bundles whose wants on
+	// clusters changed, written of clusters whose document did. None may block.
+	dirty   func(cluster string)
+	touched func(bundle string, clusters []string)
+	written func(cluster string)
 
 	assignments Latest[*v1alpha1.Assignment]
 
@@ -69,11 +73,26 @@ type bundleState struct {
 	held                 map[string]bool
 }
 
-// NewComposer returns a composer; dirty is called for every cluster whose
-// document may have to change, and must not block.
-func NewComposer(c client.Client, live client.Reader, store content.Store, reader *Reader, signer Signer, hub *Hub, namespace string, clk clock.PassiveClock, dirty func(string)) *Composer {
+// ComposerOptions are what a Composer needs beside its client; all are required.
+type ComposerOptions struct {
+	Store     content.Store
+	Reader    *Reader
+	Signer    Signer
+	Hub       *Hub
+	Namespace string
+	Clock     clock.PassiveClock
+	// Dirty is called for every cluster whose document may have to change, Touched for every bundle
+	// whose wants changed and the clusters that concerns, Written for every document stored.
+	Dirty   func(cluster string)
+	Touched func(bundle string, clusters []string)
+	Written func(cluster string)
+}
+
+// NewComposer returns a composer that writes with c.
+func NewComposer(c client.Client, o ComposerOptions) *Composer {
 	return &Composer{
-		client: c, live: live, store: store, reader: reader, signer: signer, hub: hub, namespace: namespace, clock: clk, dirty: dirty,
+		client: c, store: o.Store, reader: o.Reader, signer: o.Signer, hub: o.Hub, namespace: o.Namespace, clock: o.Clock,
+		dirty: o.Dirty, touched: o.Touched, written: o.Written,
 		bundles: map[string]*bundleState{}, documents: map[string]*protocol.Document{}, wrote: map[string]time.Time{},
 		held: map[string]int{}, waiting: map[string]bool{},
 	}
@@ -143,11 +162,65 @@ func (c *Composer) Observe(ctx context.Context, r *v1alpha1.Rollout, b *v1alpha1
 	c.mu.Lock()
 	old := c.bundles[key]
 	c.bundles[key] = next
-	touched := touchedClusters(old, next)
+	touched := sortedNames(touchedClusters(old, next))
 	c.mu.Unlock()
-	for cluster := range touched {
+	// Status first: nothing may be called Ready between the new wants and the new document.
+	c.touched(key, touched)
+	for _, cluster := range touched {
 		c.Mark(cluster)
 	}
+}
+
+func sortedNames(set map[string]bool) []string {
+	names := make([]string, 0, len(set))
+	for name := range set {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// Load reads every stored document, so that nothing is judged before it is known.
+func (c *Composer) Load(ctx context.Context) error {
+	var list v1alpha1.AssignmentList
+	if err := c.client.List(ctx, &list, client.InNamespace(c.namespace)); err != nil {
+		return fmt.Errorf("list assignments: %w", err)
+	}
+	for i := range list.Items {
+		workspace, name := splitMachineName(list.Items[i].Name)
+		if _, err := c.previous(ctx, workspace+"/"+name, &list.Items[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Facing returns what a bundle's state on a cluster depends on, as far as the composer knows it.
+func (c *Composer) Facing(bundle, cluster string) status.Facing {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := status.Facing{Document: c.documents[cluster]}
+	b := c.bundles[bundle]
+	if b == nil {
+		return f
+	}
+	w := b.wantOn(cluster)
+	f.UID, f.Generation, f.Content = b.uid, w.Generation, string(w.Content)
+	f.Wanted, f.Held = w.Verdict == Wanted, w.Verdict == HeldLoss
+	return f
+}
+
+// BundlesOn lists the bundles (workspace/name) that want a cluster or hold its removal.
+func (c *Composer) BundlesOn(cluster string) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	on := map[string]bool{}
+	for name, b := range c.bundles {
+		if v := b.wantOn(cluster).Verdict; v == Wanted || v == HeldLoss {
+			on[name] = true
+		}
+	}
+	return sortedNames(on)
 }
 
 // Forget drops a bundle whose removal is stored in every assignment.
@@ -403,9 +476,10 @@ func (c *Composer) write(ctx context.Context, cluster string, a *v1alpha1.Assign
 	}
 	c.assignments.Wrote(next)
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.documents[cluster] = &d
 	c.wrote[cluster] = c.clock.Now()
+	c.mu.Unlock()
+	c.written(cluster)
 	return nil
 }
 

@@ -1,0 +1,115 @@
+package manager
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+
+	"k8s.io/klog/v2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/muster-dev/muster/internal/distribution"
+	"github.com/muster-dev/muster/pkg/api/v1alpha1"
+	"github.com/muster-dev/muster/pkg/targets"
+)
+
+// touch finds the bundles that a change of a cluster or group concerns, so
+// that a label moved on one cluster re-evaluates only what it touches.
+type touch struct {
+	client client.Client
+	leader *leader
+
+	mu    sync.Mutex // guards index
+	index *targets.Index
+}
+
+func newTouch(c client.Client, l *leader) *touch {
+	return &touch{client: c, leader: l, index: targets.NewIndex()}
+}
+
+// bundle notes whom a bundle targets. One whose targets do not compile is
+// touched by nothing: its own error says so when it is deployed.
+func (t *touch) bundle(b *v1alpha1.Bundle) {
+	compiled, err := targets.Compile(targets.Input{Workspace: b.Namespace, Name: b.Name, Spec: b.Spec, HandMade: b.Spec.Source == nil})
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err != nil {
+		t.index.Delete(key(b))
+		return
+	}
+	t.index.Set(key(b), compiled)
+}
+
+func (t *touch) drop(b *v1alpha1.Bundle) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.index.Delete(key(b))
+}
+
+// cluster marks the bundles that a change from old to now concerns; nil means
+// that the cluster is not there.
+func (t *touch) cluster(ctx context.Context, old, now *v1alpha1.Cluster) {
+	workspace := ""
+	var before, after targets.Cluster
+	if old != nil {
+		workspace, before = old.Namespace, distribution.TargetCluster(old)
+	}
+	if now != nil {
+		workspace, after = now.Namespace, distribution.TargetCluster(now)
+	}
+	// A cluster that comes, goes, drains or reports other facts concerns everything that may match it.
+	whole := old == nil || now == nil || draining(old) != draining(now) || !sameFacts(old.Status.Facts, now.Status.Facts)
+	t.mu.Lock()
+	var touched []string
+	if whole {
+		touched = t.index.InWorkspace(workspace)
+	} else {
+		touched = t.index.ClusterChanged(before, after, t.groups(ctx, workspace))
+	}
+	t.mu.Unlock()
+	for _, b := range touched {
+		t.leader.bundles.Mark(b)
+	}
+}
+
+func draining(c *v1alpha1.Cluster) bool {
+	_, drain := c.Annotations[v1alpha1.AnnotationDrain]
+	return drain || !c.DeletionTimestamp.IsZero()
+}
+
+func sameFacts(a, b *v1alpha1.ClusterFacts) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.KubernetesVersion == b.KubernetesVersion && slices.Equal(a.APIVersions, b.APIVersions)
+}
+
+func (t *touch) groups(ctx context.Context, workspace string) *targets.Groups {
+	var list v1alpha1.ClusterGroupList
+	if err := t.client.List(ctx, &list, client.InNamespace(workspace)); err != nil {
+		klog.FromContext(ctx).Error(err, "cluster groups not read from the cache", "workspace", workspace)
+	}
+	var gs []targets.Group
+	for i := range list.Items {
+		g := &list.Items[i]
+		gs = append(gs, targets.Group{Workspace: g.Namespace, Name: g.Name, Labels: g.Labels, Selector: &g.Spec})
+	}
+	return targets.NewGroups(gs)
+}
+
+// group marks the bundles that may be concerned by a group's change.
+func (t *touch) group(_ context.Context, g *v1alpha1.ClusterGroup) {
+	t.mu.Lock()
+	touched := t.index.GroupChanged(g.Namespace, g.Name)
+	t.mu.Unlock()
+	for _, b := range touched {
+		t.leader.bundles.Mark(b)
+	}
+}
+
+// clusterOf names the cluster (workspace/name) of a machine's object.
+func clusterOf(machine string) string {
+	workspace, name, _ := strings.Cut(machine, ".")
+	return workspace + "/" + name
+}
