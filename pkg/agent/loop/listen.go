@@ -83,6 +83,9 @@ func (l *Loop) streamEnded(ctx context.Context, err error) {
 			l.warn(ctx, "Refused", "The hub refuses this agent: "+err.Error()+". What runs is kept, nothing is corrected any more.")
 		}
 		l.core.Step(core.Refused{Message: err.Error()})
+		if l.options.Revoked != nil {
+			l.options.Revoked()
+		}
 	case err != nil:
 		l.log.Warn("stream to the hub ended", "error", err)
 	}
@@ -94,7 +97,7 @@ func (l *Loop) deliver(ctx context.Context, e protocol.Envelope) {
 	if e.IsKeepAlive() {
 		return
 	}
-	document, header, err := protocol.Open(e, l.trust)
+	document, header, err := l.open(e)
 	if err != nil {
 		l.log.Error("a document was refused", "error", err)
 		l.core.Step(core.Noticed{Topic: "signature", Text: "a document was refused: " + err.Error()})
@@ -104,21 +107,21 @@ func (l *Loop) deliver(ctx context.Context, e protocol.Envelope) {
 	mark := core.Mark{Assignment: header.Assignment, Epoch: header.Epoch, Revision: header.Revision, Signature: e.Signature, Digest: header.Digest}
 	l.newest = mark
 	if document.EntriesRef == "" {
-		l.obey(mark, &document)
+		l.obey(mark, header, &document)
 		return
 	}
-	l.limited(ctx, l.fetch, func() { l.completeDocument(ctx, mark, document) })
+	l.limited(ctx, l.fetch, func() { l.completeDocument(ctx, mark, header, document) })
 }
 
 // completeDocument fetches the entries of a document that is too long to hold them.
-func (l *Loop) completeDocument(ctx context.Context, mark core.Mark, d protocol.Document) {
+func (l *Loop) completeDocument(ctx context.Context, mark core.Mark, header protocol.Header, d protocol.Document) {
 	for tries := 1; ctx.Err() == nil; tries++ {
 		entries, err := l.fetchEntries(ctx, d.EntriesRef)
 		if err == nil {
 			d.Entries = entries
 			l.post(ctx, func() {
 				if mark == l.newest {
-					l.obey(mark, &d)
+					l.obey(mark, header, &d)
 				}
 			})
 			return
@@ -145,15 +148,13 @@ func (l *Loop) fetchEntries(ctx context.Context, id string) ([]protocol.Entry, e
 	return list.Entries, nil
 }
 
-func (l *Loop) obey(mark core.Mark, d *protocol.Document) {
+func (l *Loop) obey(mark core.Mark, header protocol.Header, d *protocol.Document) {
 	l.core.Step(core.DocumentReceived{Mark: mark, Document: d})
 	if l.core.Mark() != mark {
 		return
 	}
 	l.refused = ""
-	if len(d.Trust.HubKeys) > 0 {
-		l.trust = d.Trust
-	}
+	l.adopt(*d, header)
 	used := map[content.ID]bool{}
 	for _, id := range l.core.Contents() {
 		used[id] = true

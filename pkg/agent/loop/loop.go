@@ -3,7 +3,6 @@ package loop
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -23,8 +22,16 @@ import (
 type Options struct {
 	// Cluster is the uid that documents are made out to.
 	Cluster string
-	// Trust verifies the first document; each obeyed one replaces it.
+	// Trust verifies the first document; each obeyed one replaces it. Not used with Open.
 	Trust protocol.TrustSet
+	// Open verifies a document; nil = by Trust alone.
+	Open func(protocol.Envelope) (protocol.Document, protocol.Header, error)
+	// Obeyed hears of every document that is obeyed, at the start of the stored one.
+	Obeyed func(protocol.Document, protocol.Header)
+	// Revoked hears of every refusal because the hub does not know this agent any more.
+	Revoked func()
+	// Session names this process in reports; empty = a random one.
+	Session string
 	// Version of the agent, for facts and the user agent.
 	Version string
 	// Appliers is how many applies and deletes run at a time. Default 12.
@@ -83,15 +90,17 @@ func New(client *kube.Client, hub agent.Hub, o Options) (*Loop, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	session, mask := make([]byte, 16), make([]byte, 32)
-	rand.Read(session) // never fails, as crypto/rand promises
-	rand.Read(mask)
+	mask := make([]byte, 32)
+	rand.Read(mask) // never fails, as crypto/rand promises
+	if o.Session == "" {
+		o.Session = rand.Text()
+	}
 	l := &Loop{
 		options: o, client: client, hub: hub, shelf: shelf, log: o.Log,
 		store: inventory.NewStore(client, shelf), applier: apply.New(client, shelf),
 		inbox: make(chan func(), 256), sights: make(chan watch.Sight, 64),
 		jobs: make(chan func(), core.MaxInFlight), fetch: make(chan struct{}, o.Fetchers), write: make(chan struct{}, 4),
-		trust: o.Trust, session: hex.EncodeToString(session), mask: mask,
+		trust: o.Trust, session: o.Session, mask: mask,
 	}
 	l.watcher = watch.New(client, l.sights)
 	return l, nil
@@ -217,10 +226,27 @@ func (l *Loop) begin(ctx context.Context) error {
 		return fmt.Errorf("begin: %w", err)
 	}
 	l.core = core.New(l.options.Cluster, found.Saved)
-	if d := found.Journal.Document; d != nil && len(d.Trust.HubKeys) > 0 {
-		l.trust = d.Trust
+	if d := found.Journal.Document; d != nil {
+		l.adopt(*d, protocol.Header{Assignment: d.Assignment, Epoch: d.Epoch, Revision: d.Revision})
 	}
 	l.kindsDue = true
 	l.log.Info("agent began", "bundles", len(found.Bundles), "revision", found.Journal.Mark.Revision, "lost", len(found.Lost), "fresh", found.Fresh)
 	return nil
+}
+
+// adopt takes the trust of a document that is obeyed.
+func (l *Loop) adopt(d protocol.Document, h protocol.Header) {
+	if len(d.Trust.HubKeys) > 0 {
+		l.trust = d.Trust
+	}
+	if l.options.Obeyed != nil {
+		l.options.Obeyed(d, h)
+	}
+}
+
+func (l *Loop) open(e protocol.Envelope) (protocol.Document, protocol.Header, error) {
+	if l.options.Open != nil {
+		return l.options.Open(e)
+	}
+	return protocol.Open(e, l.trust)
 }
