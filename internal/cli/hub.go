@@ -86,9 +86,18 @@ func (k kind) path(namespace string) string {
 	return root + "/namespaces/" + namespace + "/" + k.Plural
 }
 
+// body returns what a server answered. Only Error reads the server's own words
+// out of a refusal, so it is asked first.
+func body(answer rest.Result) ([]byte, error) {
+	if err := answer.Error(); err != nil {
+		return nil, err
+	}
+	return answer.Raw()
+}
+
 // get reads one object into a value.
 func (h *hub) get(ctx context.Context, path string, into any) error {
-	data, err := h.client.Get().AbsPath(path).DoRaw(ctx)
+	data, err := body(h.client.Get().AbsPath(path).Do(ctx))
 	if err != nil {
 		return h.explain("get", path, err)
 	}
@@ -100,11 +109,11 @@ func (h *hub) get(ctx context.Context, path string, into any) error {
 
 // create posts an object to its list and reads the answer into a value.
 func (h *hub) create(ctx context.Context, path string, object, into any) error {
-	body, err := json.Marshal(object)
+	encoded, err := json.Marshal(object)
 	if err != nil {
 		return fmt.Errorf("encode an object for %s: %w", path, err)
 	}
-	data, err := h.client.Post().AbsPath(path).SetHeader("Content-Type", "application/json").Body(body).DoRaw(ctx)
+	data, err := body(h.client.Post().AbsPath(path).SetHeader("Content-Type", "application/json").Body(encoded).Do(ctx))
 	if err != nil {
 		return h.explain("create in", path, err)
 	}
@@ -116,16 +125,16 @@ func (h *hub) create(ctx context.Context, path string, object, into any) error {
 
 // annotate sets annotations by merge patch: nothing else of the object is touched.
 func (h *hub) annotate(ctx context.Context, path string, annotations map[string]string) error {
-	body, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": annotations}})
+	encoded, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": annotations}})
 	if err != nil {
 		return fmt.Errorf("encode annotations for %s: %w", path, err)
 	}
-	_, err = h.client.Patch(types.MergePatchType).AbsPath(path).Param("fieldManager", "muster-cli").Body(body).DoRaw(ctx)
+	_, err = body(h.client.Patch(types.MergePatchType).AbsPath(path).Param("fieldManager", "muster-cli").Body(encoded).Do(ctx))
 	return h.explain("annotate", path, err)
 }
 
 func (h *hub) delete(ctx context.Context, path string) error {
-	_, err := h.client.Delete().AbsPath(path).DoRaw(ctx)
+	_, err := body(h.client.Delete().AbsPath(path).Do(ctx))
 	return h.explain("delete", path, err)
 }
 

@@ -42,7 +42,7 @@ func (a *app) printTable(ctx context.Context, h *hub, q query) error {
 
 // table asks for rows and keeps those of the workspace.
 func (h *hub) table(ctx context.Context, q query, path string) (*metav1.Table, error) {
-	data, err := h.client.Get().AbsPath(path).SetHeader("Accept", acceptTable).Param("includeObject", "Metadata").DoRaw(ctx)
+	data, err := body(h.client.Get().AbsPath(path).SetHeader("Accept", acceptTable).Param("includeObject", "Metadata").Do(ctx))
 	if err != nil {
 		return nil, h.explain("get", path, err)
 	}

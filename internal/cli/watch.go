@@ -59,7 +59,7 @@ func (h *hub) listFor(ctx context.Context, q query, path string) (*metav1.Table,
 	if len(q.names) == 1 {
 		request = request.Param("fieldSelector", "metadata.name="+q.object(q.names[0]))
 	}
-	data, err := request.DoRaw(ctx)
+	data, err := body(request.Do(ctx))
 	if err != nil {
 		return nil, h.explain("list", path, err)
 	}
