@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -545,40 +544,40 @@ func TestTheDiskCapEvictsIdleMirrorsAndHolds(t *testing.T) {
 		return string(out)
 	}
 	dir := t.TempDir()
-	m, err := source.NewMirrors(dir, source.Options{MaxDiskBytes: 4 << 20})
+	const limit = 7 << 19
+	m, err := source.NewMirrors(dir, source.Options{MaxDiskBytes: limit})
 	must(t, err)
 	defer func() { must(t, m.Close()) }()
-	remotes := map[string]source.Remote{}
-	for i := range 5 {
+	remotes := make([]source.Remote, 5)
+	for i := range remotes {
 		repo := newRepository(t)
 		repo.commit(map[string]string{"a": noise()})
-		remotes[fmt.Sprint(i)] = source.Remote{URL: repo.serve().url()}
+		remotes[i] = source.Remote{URL: repo.serve().url()}
 	}
-	for _, name := range slices.Sorted(maps.Keys(remotes)) {
-		must(t, snapshot(t, m, remotes[name], source.Ref{}).Close())
-		if used := diskUsage(t, dir); used > 4<<20 || used != m.DiskBytes() {
-			t.Errorf("after %s: %d bytes on disk, %d counted, cap is %d", name, used, m.DiskBytes(), 4<<20)
+	for i, remote := range remotes {
+		must(t, snapshot(t, m, remote, source.Ref{}).Close())
+		if used := diskUsage(t, dir); used > limit || used != m.DiskBytes() {
+			t.Errorf("after %d: %d bytes on disk, %d counted, cap is %d", i, used, m.DiskBytes(), limit)
 		}
 	}
-	snapshot(t, m, remotes["0"], source.Ref{})
-	snapshot(t, m, remotes["1"], source.Ref{})
-	// Three in use do not fit, and nothing in use is taken away.
-	held := snapshot(t, m, remotes["1"], source.Ref{})
-	commit, err := m.Resolve(t.Context(), remotes["2"], source.Ref{})
-	must(t, err)
-	extra, err := m.Snapshot(t.Context(), remotes["2"], source.Ref{}, commit)
-	if err == nil {
-		must(t, extra.Close())
+	// Three in use leave no room for a fourth, and nothing in use is taken away.
+	var held []*source.Snapshot
+	for _, remote := range remotes[:3] {
+		held = append(held, snapshot(t, m, remote, source.Ref{}))
 	}
-	third, err2 := m.Resolve(t.Context(), remotes["3"], source.Ref{})
-	must(t, err2)
-	if err == nil {
-		t.Logf("three fit: %d bytes", m.DiskBytes())
-	} else if !errors.Is(err, source.ErrTooLarge) {
+	commit, err := m.Resolve(t.Context(), remotes[3], source.Ref{})
+	must(t, err)
+	if _, err := m.Snapshot(t.Context(), remotes[3], source.Ref{}, commit); !errors.Is(err, source.ErrTooLarge) {
 		t.Errorf("Snapshot above the cap = %v, want ErrTooLarge", err)
 	}
-	_ = third
-	if len(contents(t, held)["a"]) == 0 {
-		t.Error("a mirror in use was taken away")
+	for i, s := range held {
+		if len(contents(t, s)["a"]) != 1200000 {
+			t.Errorf("snapshot %d in use was taken away", i)
+		}
+	}
+	must(t, held[0].Close())
+	snapshot(t, m, remotes[3], source.Ref{})
+	if used := diskUsage(t, dir); used > limit || used != m.DiskBytes() {
+		t.Errorf("%d bytes on disk, %d counted, cap is %d", used, m.DiskBytes(), limit)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/pem"
 	"errors"
+	"io"
 	"net"
 	"os/exec"
 	"path/filepath"
@@ -101,7 +102,11 @@ func (s *sshServer) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 			status.Status = 1
 		} else {
 			cmd := exec.Command("git", "upload-pack", filepath.Join(s.repo.root, strings.Trim(path, "'")))
-			cmd.Stdin, cmd.Stdout, cmd.Stderr = channel, channel, channel.Stderr()
+			cmd.Stdout, cmd.Stderr = channel, channel.Stderr()
+			// As sshd does, end with the command and not with the client's input.
+			in, err := cmd.StdinPipe()
+			must(s.repo.t, err)
+			go func() { io.Copy(in, channel); in.Close() }()
 			if err := cmd.Run(); err != nil {
 				status.Status = 128
 			}
