@@ -6,8 +6,9 @@ import "sync"
 // what and which bundles were faulty, so that a Load reads only what changed. It
 // keeps what the last Load used and forgets the rest. The zero value is ready.
 type Cache struct {
-	mu       sync.Mutex // guards both maps
+	mu       sync.Mutex // guards the maps
 	shapes   map[string]shape
+	owns     map[string]string
 	outcomes map[string]outcome
 }
 
@@ -27,13 +28,13 @@ type working struct {
 }
 
 func (c *Cache) begin() *working {
-	w := &working{kept: Cache{shapes: map[string]shape{}, outcomes: map[string]outcome{}}}
+	w := &working{kept: Cache{shapes: map[string]shape{}, owns: map[string]string{}, outcomes: map[string]outcome{}}}
 	if c == nil {
 		return w
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	w.old.shapes, w.old.outcomes = c.shapes, c.outcomes
+	w.old.shapes, w.old.owns, w.old.outcomes = c.shapes, c.owns, c.outcomes
 	return w
 }
 
@@ -43,24 +44,25 @@ func (c *Cache) finish(w *working) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.shapes, c.outcomes = w.kept.shapes, w.kept.outcomes
+	c.shapes, c.owns, c.outcomes = w.kept.shapes, w.kept.owns, w.kept.outcomes
 }
 
-func (w *working) shape(hash string) (shape, bool) {
-	if s, ok := w.kept.shapes[hash]; ok {
-		return s, true
-	}
-	s, ok := w.old.shapes[hash]
-	return s, ok
-}
+// shape, own and outcome find what is known and keep it for the next Load.
+func (w *working) shape(hash string) (shape, bool) { return keep(w.kept.shapes, w.old.shapes, hash) }
+
+func (w *working) own(hash string) (string, bool) { return keep(w.kept.owns, w.old.owns, hash) }
 
 func (w *working) outcome(identity string) (outcome, bool) {
-	if o, ok := w.kept.outcomes[identity]; ok {
-		return o, true
+	return keep(w.kept.outcomes, w.old.outcomes, identity)
+}
+
+func keep[T any](kept, old map[string]T, key string) (T, bool) {
+	if v, ok := kept[key]; ok {
+		return v, true
 	}
-	o, ok := w.old.outcomes[identity]
+	v, ok := old[key]
 	if ok {
-		w.kept.outcomes[identity] = o
+		kept[key] = v
 	}
-	return o, ok
+	return v, ok
 }

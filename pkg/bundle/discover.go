@@ -60,9 +60,7 @@ func (l *loader) shapeOf(dir string, depth int) (shape, error) {
 		return shape{}, err
 	}
 	if s, ok := l.cache.shape(hash); ok {
-		// What is below is not asked for while this stays; bundles' own shapes are, by identify.
-		l.cache.kept.shapes[hash] = s
-		return s, nil
+		return s, nil // what is below is not asked for while this stays; bundles' own shapes are, by identify
 	}
 	s, err := l.listShape(dir, depth)
 	if err != nil {

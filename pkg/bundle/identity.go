@@ -46,10 +46,19 @@ func (l *loader) identify(c candidate) (string, error) {
 	if err := l.hashIgnores(sum, c.dir); err != nil {
 		return "", err
 	}
-	if err := l.hashDir(sum, c.dir, c.whole); err != nil {
+	content, err := l.contentOf(c)
+	if err != nil {
 		return "", err
 	}
+	fmt.Fprintf(sum, "%s\n", content)
 	return base64.RawURLEncoding.EncodeToString(sum.Sum(nil)), nil
+}
+
+func (l *loader) contentOf(c candidate) (string, error) {
+	if c.whole {
+		return l.hash(c.dir)
+	}
+	return l.own(c.dir)
 }
 
 // hashIgnores adds the ignore files above a directory.
@@ -95,24 +104,27 @@ func (l *loader) hash(dir string) (string, error) {
 	return h, nil
 }
 
-// hashDir adds a directory: as a whole if no other bundle is below it, else entry by entry.
-func (l *loader) hashDir(w io.Writer, dir string, whole bool) error {
-	if !whole {
-		s, err := l.shapeOf(dir, 0)
-		if err != nil {
-			return err
-		}
-		whole = len(s.nested) == 0
+// own names what belongs to a directory: all that is below it but the bundles of
+// their own. Where there are none it is the directory's hash.
+func (l *loader) own(dir string) (string, error) {
+	s, err := l.shapeOf(dir, 0)
+	if err != nil {
+		return "", err
 	}
-	if whole {
-		h, err := l.hash(dir)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(w, "%q %s\n", dir, h)
-		return nil
+	hash, err := l.hash(dir)
+	if err != nil || len(s.nested) == 0 {
+		return hash, err
 	}
-	return l.hashEntries(w, dir)
+	if own, ok := l.cache.own(hash); ok {
+		return own, nil
+	}
+	sum := sha256.New()
+	if err := l.hashEntries(sum, dir); err != nil {
+		return "", err
+	}
+	own := "own-" + base64.RawURLEncoding.EncodeToString(sum.Sum(nil))
+	l.cache.kept.owns[hash] = own
+	return own, nil
 }
 
 func (l *loader) hashEntries(w io.Writer, dir string) error {
@@ -121,29 +133,28 @@ func (l *loader) hashEntries(w io.Writer, dir string) error {
 		return fmt.Errorf("list %s: %w", dir, err)
 	}
 	for _, e := range entries {
-		name := path.Join(dir, e.Name())
-		switch {
-		case safeName(e.Name()) != nil, isHidden(e.Name()) && e.Name() != ignoreFile:
-		case e.IsDir():
-			s, err := l.shapeOf(name, 0)
-			if err != nil {
-				return err
-			}
-			if s.options != "" {
-				continue
-			}
-			if err := l.hashDir(w, name, false); err != nil {
-				return err
-			}
-		case e.Type().IsRegular():
-			h, err := contentHash(l.tree, name)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(w, "%q %s\n", name, h)
-		default:
-			fmt.Fprintf(w, "%q %s\n", name, e.Type())
+		if safeName(e.Name()) != nil || isHidden(e.Name()) && e.Name() != ignoreFile {
+			continue
 		}
+		h, err := l.entryHash(e, path.Join(dir, e.Name()))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "%s %q %s\n", e.Type(), e.Name(), h)
 	}
 	return nil
+}
+
+func (l *loader) entryHash(e fs.DirEntry, name string) (string, error) {
+	if e.Type().IsRegular() {
+		return contentHash(l.tree, name)
+	}
+	if !e.IsDir() {
+		return "irregular", nil
+	}
+	s, err := l.shapeOf(name, 0)
+	if err != nil || s.options != "" {
+		return "bundle", err
+	}
+	return l.own(name)
 }

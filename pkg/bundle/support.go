@@ -31,10 +31,8 @@ var unsupported = []support{
 	{"helm.timeoutSeconds", Warning, CodeNotSupported, "it bounds waiting only"},
 	{"helm.maxHistory", Warning, CodeNoEffect, "there is no Helm release whose history could be kept"},
 	{"helm.disableDNS", Warning, CodeNoEffect, "charts never resolve names here"},
-	{"helm.skipSchemaValidation", Error, CodeNotSupported, "the chart would be refused instead"},
 	{"hubValuesFrom", Error, CodeNotSupported, "values would be missing"},
 	{"yaml.overlays", Error, CodeNotSupported, "objects would lack the overlays"},
-	{"deleteCRDResources", Error, CodeNotSupported, "it decides about deletion"},
 	{"dependsOn", Error, CodeNotSupported, "objects would be applied before what they need"},
 	{"rolloutStrategy", Error, CodeNotSupported, "every cluster would change at once"},
 	{"windows", Error, CodeNotSupported, "clusters would change outside the windows"},
@@ -89,7 +87,7 @@ func (r *reading) reportUnsupported(prefix string, said map[string]bool) {
 // saidKeys are the keys of the table that options say something by: false, 0 and empty say nothing.
 func saidKeys(o v1alpha1.BundleOptions) map[string]bool {
 	said := map[string]bool{
-		"hubValuesFrom": len(o.HubValuesFrom) > 0, "deleteCRDResources": is(o.DeleteCRDResources), "windows": len(o.Windows) > 0,
+		"hubValuesFrom": len(o.HubValuesFrom) > 0, "windows": len(o.Windows) > 0,
 		"downstreamResources": len(o.DownstreamResources) > 0, "health": len(o.Health) > 0,
 		"yaml.overlays":       o.YAML != nil && len(o.YAML.Overlays) > 0,
 		"diff.comparePatches": o.Diff != nil && len(o.Diff.ComparePatches) > 0,
@@ -104,7 +102,7 @@ func saidKeys(o v1alpha1.BundleOptions) map[string]bool {
 		said["helm.templateValues"], said["helm.valuesFrom"] = len(h.TemplateValues) > 0, len(h.ValuesFrom) > 0
 		said["helm.atomic"], said["helm.waitForJobs"] = is(h.Atomic), is(h.WaitForJobs)
 		said["helm.timeoutSeconds"], said["helm.maxHistory"] = isCount(h.TimeoutSeconds), isCount(h.MaxHistory)
-		said["helm.disableDNS"], said["helm.skipSchemaValidation"] = h.DisableDNS != nil && !*h.DisableDNS, is(h.SkipSchemaValidation)
+		said["helm.disableDNS"] = h.DisableDNS != nil && !*h.DisableDNS
 	}
 	return said
 }

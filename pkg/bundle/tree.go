@@ -191,8 +191,9 @@ func lookup(fsys fs.FS, name string) (fs.FileInfo, error) {
 // contentHash names a file's content by the tree's own hash or, where the tree
 // does not know files, by reading it.
 func contentHash(t Tree, name string) (string, error) {
-	if h, err := t.TreeHash(name); err == nil && h != "" {
-		return h, nil
+	h, err := t.TreeHash(name)
+	if err == nil && h != "" || errors.Is(err, fs.ErrNotExist) || errors.Is(err, errIrregular) {
+		return h, err
 	}
 	data, err := readFile(t, name, maxFileBytes)
 	if err != nil {

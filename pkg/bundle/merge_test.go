@@ -1,0 +1,105 @@
+package bundle_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/muster-dev/muster/pkg/api/v1alpha1"
+	"github.com/muster-dev/muster/pkg/bundle"
+	"sigs.k8s.io/yaml"
+)
+
+func TestMerge(t *testing.T) {
+	tests := map[string]struct{ base, over, want string }{
+		"nothing over something":       {"namespace: a\nkeepResources: true", "", "namespace: a\nkeepResources: true"},
+		"something over nothing":       {"", "namespace: a", "namespace: a"},
+		"a boolean goes back to false": {"keepResources: true\nhelm: {takeOwnership: true}", "keepResources: false\nhelm: {takeOwnership: false}", "keepResources: false\nhelm: {takeOwnership: false}"},
+		"a text is reset by a dash":    {"namespace: a\nserviceAccount: s", "namespace: '-'", "serviceAccount: s"},
+		"a text is reset by nothing":   {"helm: {releaseName: r}", "helm: {releaseName: ''}", "helm: {}"},
+		"a reset over nothing":         {"", "kustomize: {dir: '-'}", "kustomize: {}"},
+		"values merge deeply":          {"helm: {values: {a: {b: 1, c: 2}, d: 3}}", "helm: {values: {a: {c: 4}, e: [1]}}", "helm: {values: {a: {b: 1, c: 4}, d: 3, e: [1]}}"},
+		"lists in values replace":      {"helm: {values: {a: [1, 2, 3]}}", "helm: {values: {a: [4]}}", "helm: {values: {a: [4]}}"},
+		"a scalar replaces a map":      {"helm: {values: {a: {b: 1}}}", "helm: {values: {a: x}}", "helm: {values: {a: x}}"},
+		"null takes the chart's too":   {"helm: {values: {a: 1, b: 2}}", "helm: {values: {a: null}}", "helm: {values: {a: null, b: 2}}"},
+		"numbers keep their digits":    {"helm: {values: {a: 12345678901234567890}}", "helm: {values: {b: 1}}", "helm: {values: {a: 12345678901234567890, b: 1}}"},
+		"labels merge":                 {"namespaceLabels: {a: b, c: d}", "namespaceLabels: {c: e}", "namespaceLabels: {a: b, c: e}"},
+		"other lists replace":          {"helm: {valuesFiles: [a, b]}", "helm: {valuesFiles: [c]}", "helm: {valuesFiles: [c]}"},
+		"blocks merge field by field":  {"correctDrift: {enabled: true, force: true}", "correctDrift: {force: false}", "correctDrift: {enabled: true, force: false}"},
+		"the drift mode":               {"drift: {mode: correct}", "drift: {mode: 'off'}", "drift: {mode: 'off'}"},
+		"a number":                     {"forceSyncGeneration: 3", "forceSyncGeneration: 4", "forceSyncGeneration: 4"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			base, over := options(t, test.base), options(t, test.over)
+			before, overBefore := asJSON(t, base), asJSON(t, over)
+			got := bundle.Merge(base, over)
+			if diff := cmp.Diff(asJSON(t, options(t, test.want)), asJSON(t, got)); diff != "" {
+				t.Errorf("merged (-want +got):\n%s", diff)
+			}
+			if asJSON(t, base) != before || asJSON(t, over) != overBefore {
+				t.Error("an argument was changed")
+			}
+		})
+	}
+}
+
+func options(t *testing.T, text string) v1alpha1.BundleOptions {
+	t.Helper()
+	var o v1alpha1.BundleOptions
+	if err := yaml.UnmarshalStrict([]byte(text), &o); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func asJSON(t *testing.T, o v1alpha1.BundleOptions) string {
+	t.Helper()
+	data, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// TestEveryFieldOfTheOptionsCanBeOverridden fills every field by reflection, so
+// that one added to the API is not forgotten in Merge.
+func TestEveryFieldOfTheOptionsCanBeOverridden(t *testing.T) {
+	var full v1alpha1.BundleOptions
+	fill(reflect.ValueOf(&full).Elem())
+	if diff := cmp.Diff(full, bundle.Merge(v1alpha1.BundleOptions{}, full)); diff != "" {
+		t.Errorf("over nothing (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(full, bundle.Merge(full, v1alpha1.BundleOptions{})); diff != "" {
+		t.Errorf("under nothing (-want +got):\n%s", diff)
+	}
+}
+
+func fill(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem())
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(v.Field(i))
+		}
+	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			v.SetBytes([]byte(`{"a":1}`))
+			return
+		}
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fill(v.Index(0))
+	case reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(reflect.ValueOf("k"), reflect.New(v.Type().Elem()).Elem())
+	case reflect.String:
+		v.SetString("x")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(7)
+	}
+}
