@@ -15,13 +15,13 @@ import (
 
 // handleAssignment answers with the caller's document, or streams it.
 func (g *Gateway) handleAssignment(w http.ResponseWriter, r *http.Request) error {
-	watch := r.URL.Query().Get("watch") == "1"
-	if watch && !g.admission.Allow() {
-		return refuse(protocol.CodeBusy, "", "too many agents connect at once").after(jitter(5 * time.Second))
-	}
 	c, err := g.authenticate(w, r, 0)
 	if err != nil {
 		return err
+	}
+	watch := r.URL.Query().Get("watch") == "1"
+	if watch && !g.admission.Allow() {
+		return refuse(protocol.CodeBusy, "", "too many agents connect at once").after(jitter(5 * time.Second))
 	}
 	obeyed := g.proved(c, r.Header.Get(protocol.HeaderObeyed))
 	doc, err := g.catchUp(r.Context(), c, obeyed)
@@ -64,11 +64,10 @@ func (g *Gateway) proved(c *caller, signature string) protocol.Header {
 // say that the hub went back in time.
 func (g *Gateway) catchUp(ctx context.Context, c *caller, obeyed protocol.Header) (posted, error) {
 	mark := obeyed.Mark()
-	name := objectName(c.name)
 	timeout := time.NewTimer(g.opts.Timing.Behind)
 	defer timeout.Stop()
 	for {
-		doc, changed := g.board.get(name)
+		doc, changed := g.board.get(c)
 		if !isBehind(doc, mark) {
 			return doc, nil
 		}
@@ -94,7 +93,7 @@ func (g *Gateway) readAssignment(ctx context.Context, c *caller, obeyed protocol
 	if err != nil && !apierrors.IsNotFound(err) {
 		return posted{}, broken(err)
 	}
-	doc := post(&a)
+	doc := post(&a).to(c)
 	if !isBehind(doc, obeyed.Mark()) {
 		return doc, nil
 	}

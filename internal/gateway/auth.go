@@ -77,12 +77,13 @@ func quarantine(why string) *refusal {
 	return refuse(protocol.CodeQuarantined, "an operator must run muster cluster reset for one of them", "%s", why)
 }
 
+const twoAgents = "two agents use this identity at the same time"
+
 // admit watches for two live processes with one identity.
 func (g *Gateway) admit(c *caller, now time.Time) error {
 	if c.session != "" && g.sessions.observe(c.name, c.session, now) {
-		why := "two agents use this identity at the same time"
-		g.presence.quarantine(c.name, why)
-		return quarantine(why)
+		g.presence.quarantine(c.name, twoAgents)
+		return quarantine(twoAgents)
 	}
 	if c.key.state == keyNext {
 		g.presence.promote(c.name, c.key.id)
@@ -120,11 +121,8 @@ func (g *Gateway) identify(r *http.Request, token *protocol.RequestToken) (*call
 // findUnknown reads the cluster that the token points at: a cache that is
 // behind must never say revoked.
 func (g *Gateway) findUnknown(ctx context.Context, token *protocol.RequestToken) ([]*member, error) {
-	select {
-	case g.waiting <- struct{}{}:
-		defer func() { <-g.waiting }()
-	default:
-		return nil, refuse(protocol.CodeBusy, "", "too many unknown agents at once").after(5 * time.Second)
+	if !g.unknown.Allow() {
+		return nil, refuse(protocol.CodeBusy, "", "too many unknown agents at once").after(jitter(5 * time.Second))
 	}
 	m, err := g.readMember(ctx, token.Claims.Subject)
 	if err != nil {

@@ -14,20 +14,29 @@ import (
 type posted struct {
 	envelope protocol.Envelope
 	mark     protocol.Mark
+	// cluster is the identity that the document was signed for.
+	cluster string
 }
 
-// post reads an Assignment; one that was never composed is the zero value.
+// post reads an Assignment. One that was never composed is the zero value, as
+// is one whose signature cannot be read: what it says is what counts.
 func post(a *v1alpha1.Assignment) posted {
-	if a.Spec.Document == "" || a.Spec.Signature == "" {
+	h, err := protocol.PeekHeader(a.Spec.Signature)
+	if err != nil || a.Spec.Document == "" {
 		return posted{}
 	}
-	p := posted{
+	return posted{
 		envelope: protocol.Envelope{Signature: a.Spec.Signature, Document: a.Spec.Document},
-		mark:     protocol.Mark{Assignment: string(a.UID), Epoch: a.Spec.Epoch, Revision: a.Spec.Revision},
+		mark:     h.Mark(),
+		cluster:  h.Cluster,
 	}
-	// What the signature says is what the agent will hold against us.
-	if h, err := protocol.PeekHeader(a.Spec.Signature); err == nil {
-		p.mark = h.Mark()
+}
+
+// to returns the document if it was signed for this caller: a cluster that was
+// removed and joined again under its name has another identity.
+func (p posted) to(c *caller) posted {
+	if p.cluster != c.identity {
+		return posted{}
 	}
 	return p
 }
@@ -88,21 +97,28 @@ func (b *board) put(name string, p posted) {
 	if s.envelope == p.envelope {
 		return
 	}
-	s.remember(gone(s.envelope.Document, p.envelope.Document), b.now())
+	if p.cluster != s.cluster && p.cluster != "" {
+		s.dropped, s.lists = nil, nil // another identity, another history
+	} else {
+		s.remember(gone(s.envelope.Document, p.envelope.Document), b.now())
+	}
 	for i := range s.lists {
 		s.lists[i].until = b.now().Add(recentFor)
+	}
+	if p.cluster == "" {
+		p.cluster = s.cluster // deleted, not handed on: recent content stays available
 	}
 	s.posted = p
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
 
-// get returns a cluster's document and a channel that is closed when it changes.
-func (b *board) get(name string) (posted, <-chan struct{}) {
+// get returns a caller's document and a channel that is closed when it changes.
+func (b *board) get(c *caller) (posted, <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := b.slotLocked(name)
-	return s.posted, s.changed
+	s := b.slotLocked(objectName(c.name))
+	return s.posted.to(c), s.changed
 }
 
 func (b *board) forget(name string) {
@@ -114,13 +130,13 @@ func (b *board) forget(name string) {
 	}
 }
 
-// names tells whether a cluster may fetch id: its document names it, or did
+// names tells whether a caller may fetch id: its document names it, or did
 // within the last hour, itself or through its entry list.
-func (b *board) names(name string, id content.ID) bool {
+func (b *board) names(c *caller, id content.ID) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := b.slots[name]
-	if s == nil {
+	s := b.slots[objectName(c.name)]
+	if s == nil || s.cluster != c.identity {
 		return false
 	}
 	if names(s.envelope.Document, id) || b.now().Before(s.dropped[id]) {

@@ -52,7 +52,7 @@ func (g *Gateway) mayFetch(ctx context.Context, c *caller, id content.ID) (bool,
 	if len(id) != idLength {
 		return false, nil
 	}
-	if g.board.names(objectName(c.name), id) {
+	if g.board.names(c, id) {
 		return true, nil
 	}
 	if !g.allowances.of(c.name).probe(g.opts.Now()) {
@@ -119,7 +119,7 @@ func (g *Gateway) learn(c *caller, id content.ID, data []byte) {
 	if inputs, ok := inputsOf(data); ok {
 		g.board.allow(name, inputs)
 	}
-	doc, _ := g.board.get(name)
+	doc, _ := g.board.get(c)
 	if list, ok := listOf(doc.envelope.Document); ok && list == id {
 		g.board.learn(name, id, string(data))
 	}

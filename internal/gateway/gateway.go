@@ -44,10 +44,12 @@ type Gateway struct {
 
 	joins     *rate.Limiter
 	admission *rate.Limiter
-	// waiting bounds the requests by unknown keys that wait for the index.
-	waiting chan struct{}
-	ready   atomic.Bool
-	tasks   sync.WaitGroup
+	// unknown bounds the live reads that requests by unknown keys cause.
+	unknown *rate.Limiter
+	// stored watches the sessions that ClusterReports were written by: two agents may sit at two replicas.
+	stored *sessions
+	ready  atomic.Bool
+	tasks  sync.WaitGroup
 }
 
 // maxReplays is how many request tokens of the last minutes are remembered: 40 bytes each.
@@ -68,7 +70,8 @@ func New(cached client.Client, live client.Reader, store content.Store, key *Hub
 		metrics:   newMetrics(opts.Metrics),
 		joins:     rate.NewLimiter(rate.Limit(opts.Limits.JoinsPerSecond), opts.Limits.JoinBurst),
 		admission: rate.NewLimiter(rate.Limit(opts.Limits.StreamsPerSecond), opts.Limits.StreamBurst),
-		waiting:   make(chan struct{}, 256),
+		unknown:   rate.NewLimiter(50, 200),
+		stored:    newSessions(),
 		zstd:      newEncoder(),
 
 		allowances: newAllowances(opts.Limits),
@@ -129,6 +132,8 @@ func (g *Gateway) Run(ctx context.Context) error {
 	g.audit(ctx)
 	g.ready.Store(false)
 	g.streams.closeAll()
+	g.outboxes.stop()
+	g.presence.stop()
 	g.tasks.Wait()
 	return nil
 }
@@ -187,7 +192,12 @@ func events[T client.Object](set, gone func(T)) toolscache.ResourceEventHandler 
 
 func (g *Gateway) clusterSet(c *v1alpha1.Cluster) {
 	name := client.ObjectKeyFromObject(c)
-	g.index.set(name, newMember(c))
+	before, after := g.index.get(name), newMember(c)
+	if before.joinedAnew(after) {
+		g.sessions.forget(name)
+		g.stored.forget(name)
+	}
+	g.index.set(name, after)
 	g.streams.poke(name)
 	g.presence.observed(c)
 }
@@ -202,6 +212,7 @@ func (g *Gateway) clusterGone(c *v1alpha1.Cluster) {
 // forget drops what is remembered of a cluster that is gone.
 func (g *Gateway) forget(name client.ObjectKey) {
 	g.sessions.forget(name)
+	g.stored.forget(name)
 	g.allowances.forget(name)
 	g.board.forget(objectName(name))
 	g.outboxes.forget(objectName(name))

@@ -71,6 +71,19 @@ func (m *member) key(id string) (agentKey, bool) {
 	return agentKey{}, false
 }
 
+// joinedAnew tells whether no key of m is good any more in another state of the cluster.
+func (m *member) joinedAnew(now *member) bool {
+	if m == nil || now == nil {
+		return true
+	}
+	for _, k := range m.keys {
+		if _, ok := now.key(k.id); ok {
+			return false
+		}
+	}
+	return true
+}
+
 // objectName is how the manager's namespace names a cluster's objects. A
 // namespace's name has no dot, so no two clusters share one.
 func objectName(cluster client.ObjectKey) string { return cluster.Namespace + "." + cluster.Name }

@@ -2,10 +2,14 @@ package gateway
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
+	"github.com/muster-dev/muster/pkg/protocol"
 )
 
 // outboxes hold the newest report of each cluster until it is stored: the first
@@ -20,7 +24,9 @@ type outboxes struct {
 	count    func(result string)
 
 	mu sync.Mutex
-	by map[string]*outbox // by object name, guarded by mu, as is what they hold
+	// by object name, guarded by mu, as is what they hold, and stopped.
+	by      map[string]*outbox
+	stopped bool
 }
 
 type outbox struct {
@@ -54,9 +60,12 @@ func (o *outboxes) start(ctx context.Context) { o.done = ctx.Done() }
 
 // submit takes a report and returns when it, or a newer one of the same cluster, is stored.
 func (o *outboxes) submit(ctx context.Context, c *caller, spec v1alpha1.ClusterReportSpec) error {
-	stored := o.enqueue(c, spec)
+	stored, err := o.enqueue(c, spec)
+	if err != nil {
+		return err
+	}
 	if stored == nil {
-		o.count("old")
+		o.count(reportOld)
 		return nil
 	}
 	select {
@@ -71,9 +80,12 @@ func (o *outboxes) submit(ctx context.Context, c *caller, spec v1alpha1.ClusterR
 }
 
 // enqueue returns nil for a report that is older than one taken before.
-func (o *outboxes) enqueue(c *caller, spec v1alpha1.ClusterReportSpec) <-chan error {
+func (o *outboxes) enqueue(c *caller, spec v1alpha1.ClusterReportSpec) (<-chan error, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.stopped {
+		return nil, refuse(protocol.CodeBusy, "", "this replica is stopping").after(time.Second)
+	}
 	name := objectName(c.name)
 	b := o.by[name]
 	if b == nil {
@@ -81,7 +93,7 @@ func (o *outboxes) enqueue(c *caller, spec v1alpha1.ClusterReportSpec) <-chan er
 		o.by[name] = b
 	}
 	if b.isOld(spec) {
-		return nil
+		return nil, nil
 	}
 	b.session, b.sequence = spec.Session, spec.Sequence
 	b.pending = &spec
@@ -92,7 +104,14 @@ func (o *outboxes) enqueue(c *caller, spec v1alpha1.ClusterReportSpec) <-chan er
 		o.tasks.Add(1)
 		go o.drain(name, b)
 	}
-	return stored
+	return stored, nil
+}
+
+// stop takes no more reports. What was taken is stored: the gateway waits for it.
+func (o *outboxes) stop() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.stopped = true
 }
 
 // isOld compares with what this replica accepted and with what is stored.
@@ -159,8 +178,10 @@ func (o *outboxes) finish(b *outbox, written *v1alpha1.ClusterReport, err error)
 	defer o.mu.Unlock()
 	b.stored = o.now()
 	if err != nil {
-		// The agent will send it again, with the same sequence.
-		b.session, b.sequence = "", 0
+		if b.pending == nil {
+			// The agent will send it again, with the same sequence.
+			b.session, b.sequence = "", 0
+		}
 		return
 	}
 	if written != nil {
@@ -199,8 +220,14 @@ func (o *outboxes) forget(name string) {
 }
 
 func (g *Gateway) reportSet(r *v1alpha1.ClusterReport) {
-	if r.Namespace == g.opts.Namespace {
-		g.outboxes.observed(r)
+	if r.Namespace != g.opts.Namespace {
+		return
+	}
+	g.outboxes.observed(r)
+	workspace, cluster, _ := strings.Cut(r.Name, ".")
+	name := client.ObjectKey{Namespace: workspace, Name: cluster}
+	if g.stored.observe(name, r.Spec.Session, g.opts.Now()) {
+		g.presence.quarantine(name, twoAgents)
 	}
 }
 

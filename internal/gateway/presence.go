@@ -27,19 +27,27 @@ type presence struct {
 
 	mu sync.Mutex
 	by map[client.ObjectKey]*attendance // guarded by mu, as is what they hold
-	// ctx ends with the gateway: what is not written then is found by the next one. Guarded by mu.
-	ctx context.Context
+	// ctx ends with the gateway: what is not written then is found by the next
+	// one. Guarded by mu, as is stopped.
+	ctx     context.Context
+	stopped bool
 }
 
 // attendance is what is remembered of one cluster.
 type attendance struct {
 	want  wish
 	timer *time.Timer
+	// due is when timer fires; zero = nothing is planned.
+	due time.Time
+	// factsAt is when facts were stored last.
+	factsAt time.Time
 }
 
 // wish is what Cluster.status shall say.
 type wish struct {
-	connected  *bool
+	connected *bool
+	// awayFrom is when "not connected" may be written.
+	awayFrom   time.Time
 	facts      *v1alpha1.ClusterFacts
 	quarantine string
 	promote    string
@@ -64,6 +72,13 @@ func (p *presence) start(ctx context.Context) {
 	p.ctx = ctx
 }
 
+// stop writes no more; what is being written is finished.
+func (p *presence) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stopped = true
+}
+
 // connected notes that a stream was opened.
 func (p *presence) connected(name client.ObjectKey) {
 	yes := true
@@ -74,12 +89,27 @@ func (p *presence) connected(name client.ObjectKey) {
 // perhaps elsewhere: the cluster counts as away only after a while.
 func (p *presence) disconnected(name client.ObjectKey) {
 	no := false
-	p.want(name, p.timing.Away, func(w *wish) { w.connected, w.seen = &no, p.now() })
+	p.want(name, p.timing.Away, func(w *wish) {
+		w.connected, w.seen, w.awayFrom = &no, p.now(), p.now().Add(p.timing.Away)
+	})
 }
 
 // facts notes what an agent said of its cluster.
 func (p *presence) facts(name client.ObjectKey, f *v1alpha1.ClusterFacts) {
-	p.want(name, p.timing.Settle, func(w *wish) { w.facts, w.seen = f, p.now() })
+	p.want(name, p.factsDelay(name), func(w *wish) { w.facts, w.seen = f, p.now() })
+}
+
+// factsEvery bounds how often facts that flap are stored.
+const factsEvery = 10 * time.Second
+
+func (p *presence) factsDelay(name client.ObjectKey) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	a := p.by[name]
+	if a == nil {
+		return p.timing.Settle
+	}
+	return max(p.timing.Settle, a.factsAt.Add(factsEvery).Sub(p.now()))
 }
 
 // seen notes that an agent was heard; it causes no write by itself.
@@ -134,10 +164,16 @@ func (p *presence) want(name client.ObjectKey, delay time.Duration, change func(
 	p.scheduleLocked(name, a, delay)
 }
 
+// scheduleLocked plans a write, unless an earlier one is planned: it will carry all there is.
 func (p *presence) scheduleLocked(name client.ObjectKey, a *attendance, delay time.Duration) {
+	due := p.now().Add(delay)
+	if !a.due.IsZero() && a.due.Before(due) {
+		return
+	}
 	if a.timer != nil {
 		a.timer.Stop()
 	}
+	a.due = due
 	a.timer = time.AfterFunc(delay, func() { p.write(name) })
 }
 
@@ -163,11 +199,16 @@ func (p *presence) begin(name client.ObjectKey) (context.Context, wish, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	a := p.by[name]
-	if a == nil || p.ctx == nil || p.ctx.Err() != nil {
+	if a == nil || p.ctx == nil || p.stopped || p.ctx.Err() != nil {
 		return nil, wish{}, false
 	}
 	p.tasks.Add(1)
-	return p.ctx, a.want, true
+	a.due = time.Time{}
+	w := a.want
+	if w.connected != nil && !*w.connected && p.now().Before(w.awayFrom) {
+		w.connected = nil // not yet: most agents are back at once
+	}
+	return p.ctx, w, true
 }
 
 // end plans what comes next: another try, or the next lastSeen of a cluster that listens.
@@ -182,14 +223,23 @@ func (p *presence) end(name client.ObjectKey, done wish, err error) {
 		p.scheduleLocked(name, a, jitter(5*time.Second))
 		return
 	}
+	if done.facts != nil {
+		a.factsAt = p.now()
+	}
 	a.want = a.want.without(done)
-	if p.online(name) {
+	switch {
+	case p.online(name):
 		p.scheduleLocked(name, a, p.timing.Seen+jitter(p.timing.Seen/5))
+	case a.want.connected != nil:
+		p.scheduleLocked(name, a, a.want.awayFrom.Sub(p.now()))
 	}
 }
 
 // without forgets what was stored.
 func (w wish) without(done wish) wish {
+	if w.connected == done.connected {
+		w.connected = nil
+	}
 	if w.facts == done.facts {
 		w.facts = nil
 	}

@@ -56,7 +56,7 @@ func (g *Gateway) knownTo(ctx context.Context, c *caller, r protocol.Report) (kn
 	doc, err := g.catchUp(ctx, c, g.proved(c, r.Signature))
 	var went *refusal
 	if errors.As(err, &went) && went.body.Code == protocol.CodeHubWentBack {
-		doc, _ = g.board.get(objectName(c.name))
+		doc, _ = g.board.get(c)
 	} else if err != nil {
 		return known{}, err
 	}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -17,9 +18,10 @@ type sessions struct {
 
 // alternation counts how often an older session came back after a newer one.
 type alternation struct {
-	current, previous string
-	returns           int
-	since             time.Time
+	// recent sessions, the current one last.
+	recent  []string
+	returns int
+	since   time.Time
 }
 
 const (
@@ -27,6 +29,8 @@ const (
 	maxReturns = 2
 	// returnsWithin is the time in which they count.
 	returnsWithin = 10 * time.Minute
+	// maxRecentSessions bounds what is remembered of an agent that restarts again and again.
+	maxRecentSessions = 8
 )
 
 func newSessions() *sessions { return &sessions{last: map[client.ObjectKey]*alternation{}} }
@@ -44,16 +48,20 @@ func (s *sessions) observe(name client.ObjectKey, session string, now time.Time)
 }
 
 func (a *alternation) next(session string, now time.Time) bool {
-	switch session {
-	case a.current:
+	i := slices.Index(a.recent, session)
+	if i >= 0 && i == len(a.recent)-1 {
 		return false
-	case a.previous:
-		if now.Sub(a.since) > returnsWithin {
-			a.returns, a.since = 0, now
-		}
-		a.returns++
 	}
-	a.current, a.previous = session, a.current
+	if i < 0 {
+		a.recent = append(a.recent, session)
+		a.recent = a.recent[max(0, len(a.recent)-maxRecentSessions):]
+		return false
+	}
+	a.recent = append(slices.Delete(a.recent, i, i+1), session)
+	if now.Sub(a.since) > returnsWithin {
+		a.returns, a.since = 0, now
+	}
+	a.returns++
 	return a.returns >= maxReturns
 }
 

@@ -60,7 +60,6 @@ func (g *Gateway) feed(out *lineWriter, r *http.Request, c *caller, st *stream, 
 	defer keepAlive.Stop()
 	// The first line goes out at once, so that the agent knows it is connected.
 	line := protocol.KeepAliveLine
-	name := objectName(c.name)
 	for {
 		if isNews(doc, sent) {
 			var err error
@@ -77,12 +76,12 @@ func (g *Gateway) feed(out *lineWriter, r *http.Request, c *caller, st *stream, 
 			line = nil
 		}
 		var changed <-chan struct{}
-		if doc, changed = g.board.get(name); isNews(doc, sent) {
+		if doc, changed = g.board.get(c); isNews(doc, sent) {
 			continue
 		}
 		select {
 		case <-changed:
-			doc, _ = g.board.get(name)
+			doc, _ = g.board.get(c)
 		case <-keepAlive.C:
 			line = protocol.KeepAliveLine
 		case <-st.poked:

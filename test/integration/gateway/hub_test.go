@@ -332,14 +332,14 @@ func (h *hub) report(name string) *v1alpha1.ClusterReport {
 	return &r
 }
 
-// watching runs a client's Watch until the test ends and returns what it delivers and why it is refused.
+// watching runs a client's Follow until the test ends and returns what it delivers and why it is refused.
 func watching(tb testing.TB, c *hubclient.Client, obeyed string) (<-chan hubclient.Update, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	updates := make(chan hubclient.Update, 100)
 	var task sync.WaitGroup
 	task.Go(func() {
 		// It ends with the test.
-		_ = c.Watch(ctx, func() string { return obeyed }, func(u hubclient.Update) { updates <- u })
+		_ = c.Follow(ctx, func() protocol.Mark { return protocol.Mark{Signature: obeyed} }, func(u hubclient.Update) { updates <- u })
 	})
 	stop := func() { cancel(); task.Wait() }
 	tb.Cleanup(stop)

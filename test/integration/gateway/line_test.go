@@ -25,7 +25,7 @@ func TestDocumentTravelsToTheAgentAndItsReportBack(t *testing.T) {
 	if u.Document.Revision != 1 || u.Envelope.Signature != signature {
 		t.Fatalf("delivered revision %d, want 1 with the stored signature", u.Document.Revision)
 	}
-	data, err := c.Content(t.Context(), item)
+	data, err := c.Content(t.Context(), string(item))
 	check(t, err)
 	if string(data) != manifest {
 		t.Fatalf("content %q, want %q", data, manifest)
