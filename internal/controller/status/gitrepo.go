@@ -82,6 +82,7 @@ func (c *Controller) repoStatus(g *v1alpha1.GitRepo, f Finding) (v1alpha1.GitRep
 	next.Display = v1alpha1.Display{
 		ReadyBundles: fmt.Sprintf("%d/%d", ready, bundles), ReadyClusters: counts.Ratio(), State: string(counts.Worst()),
 	}
+	next.Holds = f.Holds
 	next.Problems, next.MoreProblems = f.Problems, 0
 	if n := len(f.Problems); n > maxListed {
 		next.Problems, next.MoreProblems = f.Problems[:maxListed], n-maxListed

@@ -173,6 +173,10 @@ type GitRepoStatus struct {
 	// Display holds texts for the printer columns.
 	// +optional
 	Display Display `json:"display,omitempty"`
+	// Holds are what waits for a person: bundles that left the repository and are kept until approved.
+	// +optional
+	// +kubebuilder:validation:MaxItems=20
+	Holds []Hold `json:"holds,omitempty"`
 	// Problems are what is wrong in the repository, with file and line; at most 20.
 	// +optional
 	// +kubebuilder:validation:MaxItems=20

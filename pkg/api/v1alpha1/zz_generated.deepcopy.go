@@ -1156,6 +1156,13 @@ func (in *GitRepoStatus) DeepCopyInto(out *GitRepoStatus) {
 	*out = *in
 	out.Summary = in.Summary
 	out.Display = in.Display
+	if in.Holds != nil {
+		in, out := &in.Holds, &out.Holds
+		*out = make([]Hold, len(*in))
+		for i := range *in {
+			(*in)[i].DeepCopyInto(&(*out)[i])
+		}
+	}
 	if in.Problems != nil {
 		in, out := &in.Problems, &out.Problems
 		*out = make([]Problem, len(*in))
