@@ -61,12 +61,15 @@ func newHub(tb testing.TB) *hub {
 		namespace: fmt.Sprintf("muster-%d", n), workspace: fmt.Sprintf("team-%d", n),
 	}
 	h.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: h.namespace}})
-	h.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name: h.workspace, Labels: map[string]string{v1alpha1.LabelWorkspace: "true"},
-	}})
+	h.create(namespace(h.workspace))
 	h.key, err = gateway.LoadOrCreate(tb.Context(), api, h.namespace)
 	check(tb, err)
 	return h
+}
+
+// namespace is one that is a workspace.
+func namespace(name string) *corev1.Namespace {
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{v1alpha1.LabelWorkspace: "true"}}}
 }
 
 func scheme(tb testing.TB) *runtime.Scheme {
