@@ -22,18 +22,20 @@ type approveOptions struct {
 func (a *app) approveCommand() *cobra.Command {
 	var o approveOptions
 	c := &cobra.Command{
-		Use:   "approve bundle/NAME [HOLD] | hub-restore",
+		Use:   "approve bundle/NAME [HOLD] | gitrepo/NAME [HOLD] | hub-restore",
 		Short: "Release what is held: a loss of objects or clusters, or writing after a hub was restored",
 		Long: `Release what is held.
 
 A change that would delete unusually much is held: additions and updates go on,
-what would be lost stays. Approving writes the annotation muster.dev/approve on
-the Bundle, with your name and reason beside it; kubectl annotate does the same.
+what would be lost stays. A GitRepo holds bundles that left the repository.
+Approving writes the annotation muster.dev/approve on the object, with your name
+and reason beside it; kubectl annotate does the same.
 
 Without HOLD the only hold is approved; if there are several they are listed.
 "hub-restore" lets a hub write again that was restored from a backup.`,
 		Example: `  muster approve bundle/fleet-apps --reason "we really drop the old CRDs"
   muster approve bundle/fleet-apps loss-3f2a9c
+  muster approve gitrepo/fleet
   muster approve hub-restore`,
 		Args: args(cobra.RangeArgs(1, 2)),
 		RunE: func(c *cobra.Command, given []string) error {
@@ -54,36 +56,46 @@ func (a *app) approve(ctx context.Context, o approveOptions, given []string) err
 		return a.approveRestore(ctx, o)
 	}
 	if !slash || name == "" {
-		return usagef("approve %q: want bundle/NAME or hub-restore", given[0])
+		return usagef("approve %q: want bundle/NAME, gitrepo/NAME or hub-restore", given[0])
 	}
 	k, err := kindNamed(word)
 	if err != nil {
 		return err
 	}
-	if k.Kind != "Bundle" {
-		return usagef("approve %s: only bundles hold something; see muster get bundles", given[0])
+	if k.Kind != "Bundle" && k.Kind != "GitRepo" {
+		return usagef("approve %s: only bundles and gitrepos hold something", given[0])
 	}
 	h, err := o.dial()
 	if err != nil {
 		return err
 	}
-	var bundle v1alpha1.Bundle
 	path := k.path(h.workspace) + "/" + name
-	if err := h.get(ctx, path, &bundle); err != nil {
+	holds, err := h.holds(ctx, path)
+	if err != nil {
 		return err
 	}
-	hold, err := a.choose(bundle, given[1:])
+	hold, err := a.choose(k.Singular+"/"+name, holds, given[1:])
 	if err != nil {
 		return err
 	}
 	return a.writeApproval(ctx, h, path, hold, o.Reason)
 }
 
+// holds of a Bundle or a GitRepo.
+func (h *hub) holds(ctx context.Context, path string) ([]v1alpha1.Hold, error) {
+	var holder struct {
+		Status struct {
+			Holds []v1alpha1.Hold `json:"holds"`
+		} `json:"status"`
+	}
+	err := h.get(ctx, path, &holder)
+	return holder.Status.Holds, err
+}
+
 // choose returns the hold a person means.
-func (a *app) choose(bundle v1alpha1.Bundle, given []string) (string, error) {
-	holds := bundle.Status.Holds
+func (a *app) choose(holder string, holds []v1alpha1.Hold, given []string) (string, error) {
 	if len(holds) == 0 {
-		return "", fmt.Errorf("approve bundle/%s: it holds nothing; see muster get bundles", bundle.Name)
+		return "", fmt.Errorf("approve %s: it holds nothing", holder)
 	}
 	if len(given) == 0 && len(holds) == 1 {
 		return holds[0].ID, nil
@@ -97,9 +109,9 @@ func (a *app) choose(bundle v1alpha1.Bundle, given []string) (string, error) {
 		return "", err
 	}
 	if len(given) == 0 {
-		return "", usagef("approve bundle/%s: it has %d holds, name one of them", bundle.Name, len(holds))
+		return "", usagef("approve %s: it has %d holds, name one of them", holder, len(holds))
 	}
-	return "", fmt.Errorf("approve bundle/%s: it has no hold %q", bundle.Name, given[0])
+	return "", fmt.Errorf("approve %s: it has no hold %q", holder, given[0])
 }
 
 func (a *app) listHolds(holds []v1alpha1.Hold) error {

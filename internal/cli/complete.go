@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/spf13/cobra"
 )
 
@@ -60,19 +59,28 @@ func (a *app) completeCluster(flags *hubFlags) completion {
 	}
 }
 
-// completeHeld completes bundles, then the holds of the one named.
+// completeHeld completes what can hold something, then the holds of the one named.
 func (a *app) completeHeld(flags *hubFlags) completion {
 	return func(c *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
-		k, err := kindNamed("bundles")
+		if len(given) == 0 {
+			return append(append(flags.namesOf(c, "bundle"), flags.namesOf(c, "gitrepo")...), hubRestore), noFiles
+		}
+		word, name, _ := strings.Cut(given[0], "/")
+		k, err := kindNamed(word)
 		if err != nil {
 			return nil, noFiles
 		}
-		if len(given) == 0 {
-			return append(flags.names(c.Context(), k, "bundle/"), hubRestore), noFiles
-		}
-		_, name, _ := strings.Cut(given[0], "/")
-		return flags.holds(c.Context(), k, name), noFiles
+		return flags.holdsOf(c.Context(), k, name), noFiles
 	}
+}
+
+// namesOf returns kind/name for each.
+func (f *hubFlags) namesOf(c *cobra.Command, word string) []string {
+	k, err := kindNamed(word)
+	if err != nil {
+		return nil
+	}
+	return f.names(c.Context(), k, word+"/")
 }
 
 // names asks the hub; a hub that does not answer completes nothing.
@@ -104,19 +112,19 @@ func machinePrefix(q query) string {
 	return q.workspace + "."
 }
 
-func (f *hubFlags) holds(ctx context.Context, k kind, name string) []string {
+func (f *hubFlags) holdsOf(ctx context.Context, k kind, name string) []string {
 	h, err := f.dial()
 	if err != nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
 	defer cancel()
-	var bundle v1alpha1.Bundle
-	if err := h.get(ctx, k.path(h.workspace)+"/"+name, &bundle); err != nil {
+	holds, err := h.holds(ctx, k.path(h.workspace)+"/"+name)
+	if err != nil {
 		return nil
 	}
 	var ids []string
-	for _, hold := range bundle.Status.Holds {
+	for _, hold := range holds {
 		ids = append(ids, hold.ID+"\t"+hold.Reason)
 	}
 	return ids

@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
@@ -12,10 +10,10 @@ import (
 	"os"
 	"time"
 
+	"github.com/muster-dev/muster/internal/gateway/jointoken"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
-	"github.com/muster-dev/muster/pkg/protocol"
 	"github.com/spf13/cobra"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilrand "k8s.io/apimachinery/pkg/util/rand"
 )
 
 // tokenOptions are what a join token is bound to.
@@ -101,42 +99,26 @@ func (o *tokenOptions) make(ctx context.Context, h *hub) (string, *v1alpha1.Join
 	if err != nil {
 		return "", nil, err
 	}
-	public, seed, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return "", nil, fmt.Errorf("make a join token: %w", err)
-	}
-	made, err := o.create(ctx, h, public)
+	object, text, err := jointoken.New(jointoken.Options{
+		Workspace: h.workspace, Name: tokenName(o.Name), Cluster: o.Name, Labels: o.Labels,
+		TTL: o.TTL, Uses: o.Uses, Hub: address, Fingerprint: fingerprint, CA: pin,
+	}, time.Now())
 	if err != nil {
 		return "", nil, err
 	}
-	token := protocol.Token{
-		Version: protocol.Version, Workspace: made.Namespace, Name: made.Name,
-		Seed: protocol.EncodeSeed(seed), Hub: address, HubKey: fingerprint, CA: pin,
-	}
-	text, err := token.Encode()
-	return text, made, err
-}
-
-// create stores the public half on the hub.
-func (o *tokenOptions) create(ctx context.Context, h *hub, public ed25519.PublicKey) (*v1alpha1.JoinToken, error) {
-	prefix := "token-"
-	if o.Name != "" {
-		prefix = o.Name + "-"
-	}
-	object := v1alpha1.JoinToken{
-		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "JoinToken"},
-		ObjectMeta: metav1.ObjectMeta{GenerateName: prefix, Namespace: h.workspace},
-		Spec: v1alpha1.JoinTokenSpec{
-			PublicKey: protocol.EncodeKey(public), ClusterName: o.Name, Labels: o.Labels,
-			Expires: metav1.NewTime(time.Now().Add(o.TTL).Truncate(time.Second)), MaxUses: o.Uses,
-		},
-	}
-	var made v1alpha1.JoinToken
 	k, err := kindNamed("jointokens")
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	return &made, h.create(ctx, k.path(h.workspace), object, &made)
+	return text, object, h.create(ctx, k.path(h.workspace), object, object)
+}
+
+// tokenName is fresh, so that one cluster can be given several tokens.
+func tokenName(cluster string) string {
+	if cluster == "" {
+		cluster = "token"
+	}
+	return cluster + "-" + utilrand.String(8)
 }
 
 // gateway reads what the manager publishes: its address and its key's fingerprint.
