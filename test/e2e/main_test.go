@@ -1,0 +1,60 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/muster-dev/muster/internal/lab/driver"
+)
+
+// startWithin bounds the start of the shared fleet on two cold cores.
+const startWithin = 4 * time.Minute
+
+// shared is the fleet that the scenarios share, one after the other, each with
+// a repository, a GitRepo and namespaces of its own. Between TestMain and the
+// tests there is no other road than a variable.
+var shared struct {
+	once sync.Once
+	demo *driver.Demo
+	dir  string
+	err  error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if shared.demo != nil {
+		if err := shared.demo.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	if shared.dir != "" {
+		if err := os.RemoveAll(shared.dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// fleet returns the shared fleet: canary-1, eu-1 and us-1 with the example
+// repository, everything Ready.
+func fleet(t *testing.T) *driver.Demo {
+	t.Helper()
+	shared.once.Do(func() {
+		if shared.dir, shared.err = os.MkdirTemp("", "muster-e2e-"); shared.err != nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), startWithin)
+		defer cancel()
+		shared.demo, shared.err = driver.Start(ctx, shared.dir, fmt.Sprintf("--ready-timeout=%s", startWithin))
+	})
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	return shared.demo
+}
