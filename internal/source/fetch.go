@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/format/idxfile"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
@@ -85,7 +86,7 @@ func (m *mirror) perform(ctx context.Context, l *listing, o order, commit plumbi
 	if err := spool.check(ctx, m, o.base); err != nil {
 		return err
 	}
-	if err := spool.index(ctx, m); err != nil {
+	if err := spool.makeIndex(ctx, m); err != nil {
 		return err
 	}
 	if o.base != nil {
@@ -186,6 +187,7 @@ type spool struct {
 	meter              meteredWriter
 	idx                string
 	sum                plumbing.Hash
+	index              *idxfile.MemoryIndex
 	shallow, unshallow []plumbing.Hash
 	moved              bool
 }
@@ -206,8 +208,8 @@ func (s *spool) check(ctx context.Context, m *mirror, base *store) error {
 	return err
 }
 
-// index lets go-git make the index.
-func (s *spool) index(ctx context.Context, m *mirror) error {
+// makeIndex lets go-git make the index.
+func (s *spool) makeIndex(ctx context.Context, m *mirror) error {
 	if _, err := s.file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
@@ -216,7 +218,7 @@ func (s *spool) index(ctx context.Context, m *mirror) error {
 		return err
 	}
 	s.idx = idx.Name()
-	s.sum, err = indexPack(ctx, s.file, idx)
+	s.sum, s.index, err = indexPack(ctx, s.file, idx)
 	size, seekErr := idx.Seek(0, io.SeekEnd)
 	if err := errors.Join(err, seekErr, idx.Close()); err != nil {
 		return err
@@ -230,7 +232,7 @@ func (s *spool) index(ctx context.Context, m *mirror) error {
 
 // moveInto hands the pack over to a store and records the commit there.
 func (s *spool) moveInto(to *store, commit plumbing.Hash) error {
-	if err := to.addPack(s.file.Name(), s.idx, s.sum, s.meter.taken); err != nil {
+	if err := to.addPack(s); err != nil {
 		return err
 	}
 	s.moved = true

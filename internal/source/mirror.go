@@ -148,12 +148,12 @@ func (m *mirror) snapshot(ctx context.Context, ref Ref, commit string) (*Snapsho
 func (m *mirror) settle(s *store) error {
 	dir := m.owner.nextDir(m.key)
 	s.mu.Lock()
-	err := s.closeLocked()
+	err := s.shelf.close()
 	if err == nil {
 		err = os.Rename(s.dir, dir)
 	}
 	if err == nil {
-		s.dir = dir
+		s.move(dir)
 	}
 	s.mu.Unlock()
 	if err != nil {

@@ -134,25 +134,26 @@ func (h *deltaHead) resultSize() (int64, bool) {
 	return value, true
 }
 
-// indexPack writes the index that lets Git find objects in a pack, and gives the pack's checksum.
-func indexPack(ctx context.Context, pack io.ReadSeeker, to *os.File) (plumbing.Hash, error) {
+// indexPack writes the index that lets Git find objects in a pack, and gives it and the pack's checksum.
+func indexPack(ctx context.Context, pack io.ReadSeeker, to *os.File) (sum plumbing.Hash, index *idxfile.MemoryIndex, err error) {
+	defer caught(&err)
 	writer := new(idxfile.Writer)
 	parser, err := packfile.NewParser(packfile.NewScanner(&contextSeeker{ctx: ctx, r: pack}), writer)
 	if err != nil {
-		return plumbing.ZeroHash, err
+		return sum, nil, err
 	}
-	sum, err := parser.Parse()
+	sum, err = parser.Parse()
 	if err != nil {
-		return plumbing.ZeroHash, fmt.Errorf("index pack: %w", err)
+		return sum, nil, fmt.Errorf("index pack: %w", err)
 	}
-	index, err := writer.Index()
+	index, err = writer.Index()
 	if err != nil {
-		return plumbing.ZeroHash, fmt.Errorf("index pack: %w", err)
+		return sum, nil, fmt.Errorf("index pack: %w", err)
 	}
 	if _, err := idxfile.NewEncoder(to).Encode(index); err != nil {
-		return plumbing.ZeroHash, fmt.Errorf("write pack index: %w", err)
+		return sum, nil, fmt.Errorf("write pack index: %w", err)
 	}
-	return sum, nil
+	return sum, index, nil
 }
 
 // contextSeeker ends reading when the context ends: the parser takes none.

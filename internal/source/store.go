@@ -1,21 +1,17 @@
 package source
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 
-	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/cache"
 	"github.com/go-git/go-git/v5/plumbing/object"
-	"github.com/go-git/go-git/v5/storage/filesystem"
 )
 
 const (
@@ -32,8 +28,8 @@ type store struct {
 	dir  string
 	disk *disk
 
-	mu      sync.Mutex // guards the fields below; go-git's storage may not be used by two at once
-	storage *filesystem.Storage
+	mu      sync.Mutex // guards the fields below; a pack may not be read by two at once
+	shelf   shelf
 	commits []plumbing.Hash
 	shallow []plumbing.Hash
 	packs   int
@@ -41,6 +37,18 @@ type store struct {
 	pins    int
 	retired bool
 	broken  bool
+}
+
+func newStore(dir string, d *disk) *store {
+	s := &store{dir: dir, disk: d}
+	s.shelf.dir = filepath.Join(dir, packDir)
+	return s
+}
+
+// move tells a store, whose lock is held, that its directory has another name now.
+func (s *store) move(dir string) {
+	s.dir = dir
+	s.shelf.move(filepath.Join(dir, packDir))
 }
 
 // createStore lays out an empty bare repository.
@@ -58,12 +66,12 @@ func createStore(dir string, d *disk) (*store, error) {
 			return nil, err
 		}
 	}
-	return &store{dir: dir, disk: d}, nil
+	return newStore(dir, d), nil
 }
 
 // openStore takes over what an earlier process left. Its packs are checked when they are read.
 func openStore(dir string, d *disk) (*store, error) {
-	s := &store{dir: dir, disk: d}
+	s := newStore(dir, d)
 	names, err := os.ReadDir(filepath.Join(dir, markers))
 	if err != nil {
 		return nil, err
@@ -125,19 +133,23 @@ func (s *store) known() (haves, shallow []plumbing.Hash) {
 }
 
 // addPack moves a spooled pack and its index in; the index last, because a pack without one is not seen.
-func (s *store) addPack(spool, index string, sum plumbing.Hash, size int64) error {
+func (s *store) addPack(p *spool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	base := filepath.Join(s.dir, packDir, "pack-"+sum.String())
-	if err := os.Rename(spool, base+".pack"); err != nil {
+	if err := s.shelf.load(); err != nil {
 		return err
 	}
-	if err := os.Rename(index, base+".idx"); err != nil {
+	base := filepath.Join(s.shelf.dir, "pack-"+p.sum.String())
+	if err := os.Rename(p.file.Name(), base+".pack"); err != nil {
 		return err
 	}
+	if err := os.Rename(p.idx, base+".idx"); err != nil {
+		return err
+	}
+	s.shelf.add(base+".pack", p.index)
 	s.packs++
-	s.bytes += size
-	return s.closeLocked()
+	s.bytes += p.meter.taken
+	return nil
 }
 
 // complete records a commit as fetched whole, after a look at its root.
@@ -221,7 +233,7 @@ func memoryObject(kind plumbing.ObjectType, data []byte) *plumbing.MemoryObject 
 func (s *store) size(hash plumbing.Hash) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n, err := s.openLocked().EncodedObjectSize(hash)
+	n, err := s.shelf.size(hash)
 	if err != nil {
 		return 0, s.damagedLocked(hash, err)
 	}
@@ -232,14 +244,14 @@ func (s *store) size(hash plumbing.Hash) (int64, error) {
 func (s *store) read(kind plumbing.ObjectType, hash plumbing.Hash, limit int64) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n, err := s.openLocked().EncodedObjectSize(hash)
+	n, err := s.shelf.size(hash)
 	if err != nil {
 		return nil, s.damagedLocked(hash, err)
 	}
 	if n > limit {
 		return nil, fmt.Errorf("%d bytes, limit is %d: %w", n, limit, ErrTooLarge)
 	}
-	data, err := readObject(s.openLocked(), kind, hash, n)
+	data, err := s.shelf.contents(kind, hash, n)
 	if err != nil {
 		return nil, s.damagedLocked(hash, err)
 	}
@@ -249,57 +261,24 @@ func (s *store) read(kind plumbing.ObjectType, hash plumbing.Hash, limit int64) 
 // readAny gives an object of any kind, or InvalidObject if it is not here.
 func (s *store) readAny(hash plumbing.Hash, limit int64) (plumbing.ObjectType, []byte, error) {
 	s.mu.Lock()
-	// HasEncodedObject looks at loose objects only when access is exclusive (go-git v5.19.3).
-	if _, err := s.openLocked().EncodedObjectSize(hash); errors.Is(err, plumbing.ErrObjectNotFound) {
+	n, err := s.shelf.size(hash)
+	if errors.Is(err, plumbing.ErrObjectNotFound) {
 		s.mu.Unlock()
 		return plumbing.InvalidObject, nil, nil
 	}
-	o, err := s.openLocked().EncodedObject(plumbing.AnyObject, hash)
+	var o plumbing.EncodedObject
+	if err == nil && n <= limit {
+		o, err = s.shelf.object(hash)
+	}
 	s.mu.Unlock()
-	if err != nil {
+	switch {
+	case err != nil:
 		return plumbing.InvalidObject, nil, s.damaged(hash, err)
+	case o == nil:
+		return plumbing.InvalidObject, nil, fmt.Errorf("%d bytes, limit is %d: %w", n, limit, ErrTooLarge)
 	}
 	data, err := s.read(o.Type(), hash, limit)
 	return o.Type(), data, err
-}
-
-func readObject(storage *filesystem.Storage, kind plumbing.ObjectType, hash plumbing.Hash, size int64) (data []byte, err error) {
-	o, err := storage.EncodedObject(kind, hash)
-	if err != nil {
-		return nil, err
-	}
-	r, err := o.Reader()
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	var buf bytes.Buffer
-	buf.Grow(int(size) + bytes.MinRead)
-	if _, err := io.Copy(&buf, io.LimitReader(r, size+1)); err != nil {
-		return nil, err
-	}
-	if int64(buf.Len()) != size {
-		return nil, fmt.Errorf("object has %d bytes instead of %d", buf.Len(), size)
-	}
-	return buf.Bytes(), nil
-}
-
-// openLocked opens the packs on first use; closeLocked lets go of them, since an idle mirror should cost nothing.
-func (s *store) openLocked() *filesystem.Storage {
-	if s.storage == nil {
-		s.storage = filesystem.NewStorageWithOptions(osfs.New(s.dir), cache.NewObjectLRU(objectCache),
-			filesystem.Options{ExclusiveAccess: true, KeepDescriptors: true})
-	}
-	return s.storage
-}
-
-func (s *store) closeLocked() error {
-	if s.storage == nil {
-		return nil
-	}
-	storage := s.storage
-	s.storage = nil
-	return storage.Close()
 }
 
 func (s *store) damaged(hash plumbing.Hash, err error) error {
@@ -328,7 +307,7 @@ func (s *store) unpin() error {
 	if s.pins > 0 {
 		return nil
 	}
-	err := s.closeLocked()
+	err := s.shelf.close()
 	if s.retired {
 		return errors.Join(err, s.removeLocked())
 	}
@@ -343,7 +322,7 @@ func (s *store) retire() error {
 	if s.pins > 0 {
 		return nil
 	}
-	return errors.Join(s.closeLocked(), s.removeLocked())
+	return errors.Join(s.shelf.close(), s.removeLocked())
 }
 
 func (s *store) removeLocked() error {
