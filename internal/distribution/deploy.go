@@ -196,6 +196,7 @@ func (d *Deployer) commitBundle(ctx context.Context, w *work) error {
 
 func (d *Deployer) commitRollout(ctx context.Context, w *work) error {
 	spec := v1alpha1.RolloutSpec{Workspace: w.bundle.Namespace, Bundle: w.bundle.Name, UID: string(w.bundle.UID)}
+	w.status.BundleGeneration = w.bundle.Generation
 	if w.rollout == nil {
 		r := &v1alpha1.Rollout{
 			ObjectMeta: metav1.ObjectMeta{Namespace: d.Namespace, Name: MachineName(w.bundle.Namespace, w.bundle.Name)},

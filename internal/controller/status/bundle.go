@@ -50,7 +50,7 @@ func (c *Controller) bundleStatus(b *v1alpha1.Bundle, r *v1alpha1.Rollout) (v1al
 	examples := c.table.Examples(key, maxListed)
 	c.mu.Unlock()
 	next := *b.Status.DeepCopy()
-	next.ObservedGeneration = b.Generation
+	next.ObservedGeneration = r.Status.BundleGeneration
 	next.Generation = r.Status.Generation
 	next.Summary = counts.Summary()
 	next.Display = v1alpha1.Display{ReadyClusters: counts.Ratio(), State: string(counts.Worst())}
@@ -66,15 +66,17 @@ func (c *Controller) bundleStatus(b *v1alpha1.Bundle, r *v1alpha1.Rollout) (v1al
 		stalled = verdict.Message
 	}
 	now := c.clock.Now()
-	next.Conditions = fold.Conditions(next.Conditions, b.Generation, now, verdict, reconciling, stalled)
-	next.Conditions = fold.Held(next.Conditions, b.Generation, now, r.Status.Holds)
-	return next, counts.Moving() || r.Spec.UID != string(b.UID)
+	next.Conditions = fold.Conditions(next.Conditions, r.Status.BundleGeneration, now, verdict, reconciling, stalled)
+	next.Conditions = fold.Held(next.Conditions, r.Status.BundleGeneration, now, r.Status.Holds)
+	return next, counts.Moving() || r.Spec.UID != string(b.UID) || r.Status.BundleGeneration != b.Generation
 }
 
 func bundleVerdict(b *v1alpha1.Bundle, r *v1alpha1.Rollout, counts fold.Counts, examples []v1alpha1.ClusterState) fold.Verdict {
 	switch {
 	case r.Spec.UID != string(b.UID):
 		return fold.Verdict{Reason: v1alpha1.ReasonPending, Message: "not matched and rendered yet"}
+	case r.Status.BundleGeneration != b.Generation:
+		return fold.Verdict{Reason: v1alpha1.ReasonPending, Message: "the newest spec is not matched and rendered yet"}
 	case r.Status.Removing:
 		return fold.Verdict{Reason: v1alpha1.ReasonRemoving, Message: "being removed from its clusters"}
 	case len(r.Status.Holds) > 0:

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -34,7 +36,7 @@ func (c *Controller) writeCluster(ctx context.Context, it item, key client.Objec
 	next.Display = v1alpha1.Display{ReadyBundles: counts.Ratio(), State: string(counts.Worst())}
 	verdict := clusterVerdict(&obj, counts)
 	next.Conditions = fold.Conditions(next.Conditions, obj.Generation, c.clock.Now(), verdict, "", "")
-	if equality.Semantic.DeepEqual(next, obj.Status) {
+	if sameClusterStatus(next, obj.Status) {
 		c.still(it)
 		return 0, nil
 	}
@@ -42,6 +44,16 @@ func (c *Controller) writeCluster(ctx context.Context, it item, key client.Objec
 		return wait, nil
 	}
 	return 0, c.applyCluster(ctx, key, next)
+}
+
+// sameClusterStatus leaves out the order of conditions, which is that of
+// whoever wrote first.
+func sameClusterStatus(a, b v1alpha1.ClusterStatus) bool {
+	byType := func(x, y metav1.Condition) int { return strings.Compare(x.Type, y.Type) }
+	a.Conditions, b.Conditions = slices.Clone(a.Conditions), slices.Clone(b.Conditions)
+	slices.SortFunc(a.Conditions, byType)
+	slices.SortFunc(b.Conditions, byType)
+	return equality.Semantic.DeepEqual(a, b)
 }
 
 func clusterVerdict(obj *v1alpha1.Cluster, counts fold.Counts) fold.Verdict {

@@ -207,6 +207,9 @@ type RolloutStatus struct {
 	// Generation grows by one whenever the wanted identity of any cluster changes.
 	// +optional
 	Generation int64 `json:"generation,omitempty"`
+	// BundleGeneration is the metadata.generation of the Bundle that ObservedInputs speaks of.
+	// +optional
+	BundleGeneration int64 `json:"bundleGeneration,omitempty"`
 	// ObservedInputs is the digest of everything that was resolved into Wants.
 	// +optional
 	ObservedInputs string `json:"observedInputs,omitempty"`
