@@ -28,21 +28,41 @@ func (r *reading) rulesAbove(dir string) []ignoreRule {
 	return append(slices.Clip(r.rulesAbove(up)), r.rulesIn(up)...)
 }
 
+// rulesIn reads a directory's ignore file once per Load. A fault in it breaks
+// every bundle it speaks to: without the rules too much would be deployed.
 func (r *reading) rulesIn(dir string) []ignoreRule {
-	if rules, ok := r.ignoreRules[dir]; ok {
-		return rules
+	known, ok := r.ignores[dir]
+	if !ok {
+		known = r.readRules(path.Join(dir, ignoreFile), dir)
+		r.ignores[dir] = known
 	}
-	var rules []ignoreRule
-	name := path.Join(dir, ignoreFile)
-	if info, err := lookup(r.tree, name); err == nil && info != nil && !info.IsDir() {
-		data, err := readFile(r.tree, name, maxOptionsBytes)
-		if err != nil {
-			r.add(errorAt(Position{File: name}, CodeUnreadable, "cannot be read: "+err.Error()))
-		}
-		rules = parseIgnore(dir, data)
+	if known.problem != nil {
+		r.add(*known.problem)
 	}
-	r.ignoreRules[dir] = rules
-	return rules
+	return known.rules
+}
+
+// ignoreRules is an ignore file as read.
+type ignoreRules struct {
+	rules   []ignoreRule
+	problem *Problem
+}
+
+func (r *reading) readRules(name, dir string) ignoreRules {
+	if info, err := lookup(r.tree, name); err == nil && (info == nil || info.IsDir()) {
+		return ignoreRules{}
+	}
+	data, err := readFile(r.tree, name, maxIgnoreBytes)
+	if err != nil {
+		p := errorAt(Position{File: name}, CodeUnreadable, "cannot be read: "+err.Error())
+		return ignoreRules{problem: &p}
+	}
+	rules := parseIgnore(dir, data)
+	if len(rules) > maxIgnoreRules {
+		p := errorAt(Position{File: name}, CodeTooLarge, fmt.Sprintf("holds more than %d rules", maxIgnoreRules))
+		return ignoreRules{problem: &p}
+	}
+	return ignoreRules{rules: rules}
 }
 
 // readDir reads the directory rel of the bundle.

@@ -8,6 +8,12 @@ import (
 // ignoreFile names what to leave out of a bundle, in gitignore's syntax.
 const ignoreFile = ".fleetignore"
 
+// Bounds on an ignore file: every rule is tried on every file.
+const (
+	maxIgnoreBytes = 64 << 10
+	maxIgnoreRules = 1000
+)
+
 // ignoreRule is one line of an ignore file.
 type ignoreRule struct {
 	base     string // directory of the ignore file, "." at the root
@@ -92,26 +98,29 @@ func (r ignoreRule) matches(p string, isDir bool) bool {
 }
 
 // matchSegments matches path segments; "**" stands for any number of them, at
-// the end for at least one.
+// the end for at least one. It goes back to the last "**" only, which suffices
+// and keeps a pattern made of many from costing exponential time.
 func matchSegments(pattern, name []string) bool {
-	for len(pattern) > 0 {
-		if pattern[0] == "**" {
-			if len(pattern) == 1 {
-				return len(name) > 0
+	p, n, stars, from := 0, 0, -1, 0
+	for n < len(name) {
+		switch {
+		case p < len(pattern) && pattern[p] == "**":
+			if p == len(pattern)-1 {
+				return true
 			}
-			for i := range name {
-				if matchSegments(pattern[1:], name[i:]) {
-					return true
-				}
-			}
+			stars, from = p, n
+			p++
+		case p < len(pattern) && matchSegment(pattern[p], name[n]):
+			p++
+			n++
+		case stars >= 0:
+			from++
+			p, n = stars+1, from
+		default:
 			return false
 		}
-		if len(name) == 0 || !matchSegment(pattern[0], name[0]) {
-			return false
-		}
-		pattern, name = pattern[1:], name[1:]
 	}
-	return len(name) == 0
+	return p == len(pattern)
 }
 
 func matchSegment(pattern, name string) bool {

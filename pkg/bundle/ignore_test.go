@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/muster-dev/muster/pkg/bundle"
@@ -107,6 +108,8 @@ func TestIgnoreRulesMeanWhatGitMeans(t *testing.T) {
 		"slash star star":     {".": "/x/**/a.txt\n"},
 		"star does not cross": {".": "other/*/a.txt\n"},
 		"file named as a dir": {".": "bar/\n"},
+		"stars next to stars": {".": "other/**/**/b.txt\n"},
+		"stars, then stars":   {".": "**/a/**\n"},
 		"name is everywhere":  {".": "bar\n"},
 	}
 	for name, ignores := range tests {
@@ -130,5 +133,18 @@ func TestRandomIgnoreRulesMeanWhatGitMeans(t *testing.T) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			compareWithGit(t, ignoreFiles, map[string]string{".": strings.Join(lines, "\n") + "\n"})
 		})
+	}
+}
+
+func TestAPatternOfManyStarsCostsLittle(t *testing.T) {
+	deep := strings.Repeat("a/", 40)
+	tree := files(".fleetignore", strings.Repeat("**/a/", 400)+"never\n", deep+"x.yaml", configMap)
+	if r := bundle.Load(bundle.DirTree(tree), bundle.Repo{Name: "r"}); len(r.Bundles) != 1 || len(r.Bundles[0].Files) != 1 {
+		t.Errorf("got %+v", r)
+	}
+	tree[".fleetignore"].Data = []byte(strings.Repeat("a.txt\n", 2000))
+	tree["b/fleet.yaml"], tree["b/b.yaml"] = &fstest.MapFile{Mode: 0o644}, &fstest.MapFile{Data: []byte(configMap), Mode: 0o644}
+	if r := bundle.Load(bundle.DirTree(tree), bundle.Repo{Name: "r"}); len(r.Broken) != 2 || !slices.Contains(codes(r), bundle.CodeTooLarge) {
+		t.Errorf("2000 rules: %v", codes(r))
 	}
 }

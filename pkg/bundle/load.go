@@ -11,7 +11,7 @@ import (
 // the result Unknown. Bundles whose identity is live already are not read.
 func Load(t Tree, r Repo) Result {
 	l := &loader{tree: t, repo: r, cache: r.Cache.begin(), live: map[string]string{},
-		ignoreHashes: map[string]string{}, ignoreRules: map[string][]ignoreRule{}, hashes: map[string]string{}}
+		ignoreHashes: map[string]string{}, ignores: map[string]ignoreRules{}, hashes: map[string]string{}}
 	for name, identity := range r.Known {
 		l.live[identity] = name
 	}
@@ -37,9 +37,9 @@ type loader struct {
 	repo  Repo
 	cache *working
 	live  map[string]string // identity -> name
-	// ignoreHashes and ignoreRules hold what is known of ignore files, by path.
+	// ignoreHashes and ignores hold what is known of ignore files, by path and by directory.
 	ignoreHashes map[string]string
-	ignoreRules  map[string][]ignoreRule
+	ignores      map[string]ignoreRules
 	hashes       map[string]string
 	result       Result
 	// brokenPaths are directories with an error, for keepBroken.

@@ -260,7 +260,8 @@ func TestAFewBytesThatMeanBillionsAreRefused(t *testing.T) {
 	cycle := "helm: {values: &v {a: *v}}\n"
 	for name, tree := range map[string]fstest.MapFS{
 		"options": files("fleet.yaml", indented), "values file": files("fleet.yaml", "helm: {valuesFiles: [v.yaml]}\n", "v.yaml", bomb),
-		"manifest": files("a.yaml", bomb), "deep": files("fleet.yaml", deep), "cycle": files("fleet.yaml", cycle),
+		"long text": files("fleet.yaml", "helm: {values: {a: &a "+strings.Repeat("x", 100_000)+", b: ["+strings.Repeat("*a, ", 1000)+"]}}\n"),
+		"manifest":  files("a.yaml", bomb), "deep": files("fleet.yaml", deep), "cycle": files("fleet.yaml", cycle),
 	} {
 		r := load(tree, v1alpha1.GitRepoSpec{})
 		if len(r.Bundles) != 0 || !slices.Contains(codes(r), bundle.CodeTooLarge) {

@@ -12,6 +12,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+// maxCheckBytes bounds what is parsed here. A parsed file takes some fifty times
+// its size; larger ones are left to the renderer, which is a limited process.
+const maxCheckBytes = 1 << 20
+
 // isManifest tells whether a file of a raw bundle is read as Kubernetes objects.
 func isManifest(name string) bool { return isYAML(name) || strings.HasSuffix(name, ".json") }
 
@@ -28,7 +32,7 @@ func (r *reading) judgeManifests(files []File) {
 		}
 	}
 	for _, f := range files {
-		if isManifest(f.Path) && !strings.HasPrefix(f.Path, "overlays/") && len(r.problems) < maxProblems {
+		if isManifest(f.Path) && !strings.HasPrefix(f.Path, "overlays/") && len(f.Data) <= maxCheckBytes && len(r.problems) < maxProblems {
 			r.add(CheckManifest(path.Join(r.c.dir, f.Path), f.Data)...)
 		}
 	}

@@ -24,7 +24,6 @@ type support struct {
 var unsupported = []support{
 	{"helm.repo", Error, CodeNotSupported, "charts come from the repository so far, not from a registry"},
 	{"helm.version", Error, CodeNotSupported, "it chooses a chart from a registry"},
-	{"helm.templateValues", Error, CodeNotSupported, "values would be missing"},
 	{"helm.valuesFrom", Error, CodeNotSupported, "values would be missing"},
 	{"helm.atomic", Error, CodeNotSupported, "a failed change would stay half applied"},
 	{"helm.waitForJobs", Warning, CodeNotSupported, "it delays readiness only"},
@@ -99,7 +98,7 @@ func saidKeys(o v1alpha1.BundleOptions) map[string]bool {
 	}
 	if h := o.Helm; h != nil {
 		said["helm.repo"], said["helm.version"] = isText(h.Repo), isText(h.Version) && isText(h.Repo)
-		said["helm.templateValues"], said["helm.valuesFrom"] = len(h.TemplateValues) > 0, len(h.ValuesFrom) > 0
+		said["helm.valuesFrom"] = len(h.ValuesFrom) > 0
 		said["helm.atomic"], said["helm.waitForJobs"] = is(h.Atomic), is(h.WaitForJobs)
 		said["helm.timeoutSeconds"], said["helm.maxHistory"] = isCount(h.TimeoutSeconds), isCount(h.MaxHistory)
 		said["helm.disableDNS"] = h.DisableDNS != nil && !*h.DisableDNS

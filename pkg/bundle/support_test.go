@@ -29,7 +29,7 @@ var everyKey = map[string]struct{ yaml, severity string }{
 	"helm.releaseName":             {"helm: {releaseName: x}", ""},
 	"helm.values":                  {"helm: {values: {a: 1}}", ""},
 	"helm.valuesFiles":             {"helm: {valuesFiles: [v.yaml]}", ""},
-	"helm.templateValues":          {"helm: {templateValues: {a: x}}", bundle.Error},
+	"helm.templateValues":          {"helm: {templateValues: {a: x}}", ""},
 	"helm.valuesFrom":              {"helm: {valuesFrom: [{secretKeyRef: {name: s}}]}", bundle.Error},
 	"helm.takeOwnership":           {"helm: {takeOwnership: true}", ""},
 	"helm.force":                   {"helm: {force: true}", ""},

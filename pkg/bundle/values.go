@@ -56,6 +56,10 @@ func (r *reading) valuesFile(name, key string) (*apiextensionsv1.JSON, *Problem)
 }
 
 func (r *reading) parseValues(file string, data []byte) (*apiextensionsv1.JSON, *Problem) {
+	if len(data) > maxOptionsBytes {
+		p := errorAt(Position{File: file}, CodeTooLarge, fmt.Sprintf("is larger than %d KiB", maxOptionsBytes>>10))
+		return nil, &p
+	}
 	doc, problem := parseOne(file, data)
 	if problem != nil || doc == nil {
 		return nil, problem

@@ -19,8 +19,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxNodes bounds a YAML document after its aliases are written out. A file of a
-// few hundred bytes can mean billions of nodes otherwise.
+// maxNodes bounds a YAML document after its aliases are written out; 64 bytes of
+// text count as one more node. A file of a few hundred bytes can mean billions of
+// nodes otherwise, or one long text a million times.
 const maxNodes = 200_000
 
 // parseOne parses a file that must hold one document or none.
@@ -79,7 +80,7 @@ func checkBudget(file string, doc *yaml.Node) *Problem {
 }
 
 func spend(n *yaml.Node, left *int, depth int) *yaml.Node {
-	*left--
+	*left -= 1 + len(n.Value)/64
 	if *left < 0 || depth > 200 {
 		return n
 	}
@@ -271,17 +272,15 @@ func (w *walker) walkList(n *yaml.Node, elem reflect.Type, key string) {
 	}
 }
 
-// walkValues looks for duplicate keys in free-form values; any type is right there.
+// walkValues looks for duplicate keys in free-form values; any type is right
+// there. What an alias means has been looked at where it stands.
 func (w *walker) walkValues(n *yaml.Node, key string) {
-	if n.Kind == yaml.AliasNode {
-		n = n.Alias
+	if n.Kind == yaml.MappingNode {
+		w.pairs(n, key, func(_, v *yaml.Node) { w.walkValues(v, key) })
 	}
-	switch n.Kind {
-	case yaml.MappingNode:
-		w.pairs(n, key, func(k, v *yaml.Node) { w.walkValues(v, join(key, k.Value)) })
-	case yaml.SequenceNode:
-		for i, each := range n.Content {
-			w.walkValues(each, key+"["+strconv.Itoa(i)+"]")
+	if n.Kind == yaml.SequenceNode {
+		for _, each := range n.Content {
+			w.walkValues(each, key)
 		}
 	}
 }
