@@ -178,7 +178,8 @@ func (w *work) optionsKey(m targets.Match) string {
 // unchanged tells whether the stored rollout already says what this would say.
 func (w *work) unchanged() bool {
 	r := w.rollout
-	if r == nil || w.bundle == nil || r.Spec.UID != string(w.bundle.UID) || r.Status.ObservedInputs != w.observed {
+	if r == nil || w.bundle == nil || r.Spec.UID != string(w.bundle.UID) || r.Status.ObservedInputs != w.observed ||
+		r.Status.BundleGeneration != w.bundle.Generation {
 		return false
 	}
 	w.approve = w.bundle.Annotations[v1alpha1.AnnotationApprove]

@@ -139,19 +139,20 @@ func (g *Gateway) findUnknown(ctx context.Context, token *protocol.RequestToken)
 // readMember reads the cluster that a token's subject names, live. The
 // subject is only where to look: the key found there must verify the token.
 func (g *Gateway) readMember(ctx context.Context, subject string) (*member, error) {
-	workspace, name, ok := strings.Cut(subject, "/")
-	if !ok || workspace == "" || name == "" || strings.Contains(name, "/") {
+	workspace, cluster, _ := strings.Cut(subject, "/")
+	name := client.ObjectKey{Namespace: workspace, Name: cluster}
+	if !isObjectName(name) {
 		return nil, nil
 	}
-	var cluster v1alpha1.Cluster
-	err := g.live.Get(ctx, client.ObjectKey{Namespace: workspace, Name: name}, &cluster)
+	var found v1alpha1.Cluster
+	err := g.live.Get(ctx, name, &found)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, broken(err)
 	}
-	return newMember(&cluster), nil
+	return newMember(&found), nil
 }
 
 // readBody reads at most max bytes within bodyDeadline.

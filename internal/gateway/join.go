@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
@@ -50,8 +51,12 @@ func unknownToken() *refusal {
 // joinToken reads the token object live and checks both signatures with it.
 func (g *Gateway) joinToken(ctx context.Context, sealed *protocol.SealedJoin) (*v1alpha1.JoinToken, error) {
 	var token v1alpha1.JoinToken
-	err := g.live.Get(ctx, client.ObjectKey{Namespace: sealed.Request.Workspace, Name: sealed.Request.Token}, &token)
-	if apierrors.IsNotFound(err) || apierrors.IsInvalid(err) {
+	name := client.ObjectKey{Namespace: sealed.Request.Workspace, Name: sealed.Request.Token}
+	if !isObjectName(name) {
+		return nil, unknownToken()
+	}
+	err := g.live.Get(ctx, name, &token)
+	if apierrors.IsNotFound(err) {
 		return nil, unknownToken()
 	}
 	if err != nil {
@@ -62,6 +67,11 @@ func (g *Gateway) joinToken(ctx context.Context, sealed *protocol.SealedJoin) (*
 		return nil, unknownToken()
 	}
 	return &token, g.checkWorkspace(ctx, token.Namespace)
+}
+
+// isObjectName tells whether a name from outside can be one of an object, before it becomes part of a path.
+func isObjectName(name client.ObjectKey) bool {
+	return len(validation.IsDNS1123Label(name.Namespace)) == 0 && len(validation.IsDNS1123Subdomain(name.Name)) == 0
 }
 
 // checkWorkspace refuses tokens in namespaces that no operator made a workspace.
@@ -92,6 +102,10 @@ func (g *Gateway) join(ctx context.Context, token *v1alpha1.JoinToken, sealed *p
 		return cluster, checkFree(cluster)
 	}
 	if err := g.checkKeyIsNew(name, sealed.Key); err != nil {
+		return nil, err
+	}
+	// A used token is named as the reason before the name that it took is.
+	if _, err := claimUse(token.DeepCopy(), keyID, g.opts.Now()); err != nil {
 		return nil, err
 	}
 	if err := mayTake(cluster, sealed); err != nil {

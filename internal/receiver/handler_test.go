@@ -314,3 +314,23 @@ func FuzzWebhook(f *testing.F) {
 		}
 	})
 }
+
+func ExampleNewHandler() {
+	secret := []byte("correct horse battery staple")
+	hook := receiver.NewHandler(
+		func(id string) (receiver.Target, bool) {
+			return receiver.Target{Key: "default/fleet", URL: "https://git.example.com/acme/fleet", Branch: "main", Secret: secret}, true
+		},
+		func(key string) { fmt.Println("poll", key) },
+		receiver.Options{},
+	)
+	body := `{"ref":"refs/heads/main"}`
+	r := httptest.NewRequest(http.MethodPost, receiver.PathFor("the GitRepo's uid", secret), strings.NewReader(body))
+	r.Header.Set("X-Hub-Signature-256", sign(body, secret))
+	w := httptest.NewRecorder()
+	hook.ServeHTTP(w, r)
+	fmt.Println(w.Code, w.Body)
+	// Output:
+	// poll default/fleet
+	// 202 {"triggered":true,"repository":"default/fleet"}
+}

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -16,11 +17,14 @@ type disk struct {
 	used int64
 }
 
+// errDiskFull means that the mirrors in use leave no room.
+var errDiskFull = errors.New("all mirrors together would take more than the cap")
+
 // take reserves bytes, making room by evicting idle mirrors.
 func (d *disk) take(n int64) error {
 	for !d.tryTake(n) {
 		if !d.evict() {
-			return fmt.Errorf("all mirrors together take more than %d bytes: %w", d.limit, ErrTooLarge)
+			return fmt.Errorf("%w of %d bytes: %w", errDiskFull, d.limit, ErrTooLarge)
 		}
 	}
 	return nil

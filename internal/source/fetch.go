@@ -44,6 +44,14 @@ func (m *mirror) fetch(ctx context.Context, ref Ref, commit plumbing.Hash) error
 		o.base = nil
 		err = m.perform(ctx, l, o, commit)
 	}
+	if errors.Is(err, errDiskFull) && m.store != nil {
+		// The old commits here may be what takes the room; without this a mirror could fill the disk and stay so.
+		err = m.store.retire()
+		m.store, o.base = nil, nil
+		if err == nil {
+			err = m.perform(ctx, l, o, commit)
+		}
+	}
 	if !errors.Is(err, errNotServed) || listed {
 		return err
 	}

@@ -89,10 +89,11 @@ func (m *mirror) discard(onDisk bool) bool {
 }
 
 // list asks the server for its refs, with a deadline of its own because several callers wait.
-func (m *mirror) list() (*listing, error) {
+func (m *mirror) list() (l *listing, err error) {
+	defer caught(&err)
 	ctx, cancel := context.WithTimeout(m.owner.base, m.owner.opts.ListTimeout)
 	defer cancel()
-	l := &listing{endpoint: m.address.endpoint}
+	l = &listing{endpoint: m.address.endpoint}
 	session, err := (*m.wire.Load()).session(ctx, &l.endpoint)
 	if err != nil {
 		return nil, m.address.fail(ctx, "connect to", err)

@@ -537,12 +537,28 @@ func diskUsage(t *testing.T, dir string) int64 {
 	return total
 }
 
-func TestTheDiskCapEvictsIdleMirrorsAndHolds(t *testing.T) {
-	noise := func() string {
-		out, err := exec.Command("sh", "-c", "head -c 900000 /dev/urandom | base64 -w 0").Output()
-		must(t, err)
-		return string(out)
+// noise does not compress: 1.2 MB of text that take 0.9 MB in a pack.
+func noise(t testing.TB) string {
+	out, err := exec.Command("sh", "-c", "head -c 900000 /dev/urandom | base64 -w 0").Output()
+	must(t, err)
+	return string(out)
+}
+
+func TestAMirrorThatFillsTheDiskIsClonedAnew(t *testing.T) {
+	repo := newRepository(t)
+	m, remote := newMirrors(t, source.Options{MaxDiskBytes: 7 << 19}), source.Remote{URL: repo.serve().url()}
+	for range 8 {
+		want := noise(t)
+		repo.commit(map[string]string{"a": want})
+		s := snapshot(t, m, remote, source.Ref{})
+		if contents(t, s)["a"] != want || m.DiskBytes() > 7<<19 {
+			t.Fatalf("wrong file, or %d bytes on disk", m.DiskBytes())
+		}
+		must(t, s.Close())
 	}
+}
+
+func TestTheDiskCapEvictsIdleMirrorsAndHolds(t *testing.T) {
 	dir := t.TempDir()
 	const limit = 7 << 19
 	m, err := source.NewMirrors(dir, source.Options{MaxDiskBytes: limit})
@@ -551,7 +567,7 @@ func TestTheDiskCapEvictsIdleMirrorsAndHolds(t *testing.T) {
 	remotes := make([]source.Remote, 5)
 	for i := range remotes {
 		repo := newRepository(t)
-		repo.commit(map[string]string{"a": noise()})
+		repo.commit(map[string]string{"a": noise(t)})
 		remotes[i] = source.Remote{URL: repo.serve().url()}
 	}
 	for i, remote := range remotes {

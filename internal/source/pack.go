@@ -23,6 +23,7 @@ type packBounds struct {
 // inspectPack reads a whole pack without keeping any of it and checks its checksum and bounds, so that what go-git
 // allocates afterwards is known to be bounded. It gives the ids of delta bases that need not be in the pack.
 func inspectPack(r io.Reader, bounds packBounds) (bases []plumbing.Hash, err error) {
+	defer caught(&err)
 	scanner := packfile.NewScanner(r)
 	_, count, err := scanner.Header()
 	if err != nil {

@@ -176,10 +176,10 @@ func (s *shelf) contents(kind plumbing.ObjectType, hash plumbing.Hash, size int6
 	return buf.Bytes(), nil
 }
 
-// caught makes an error of a panic: packs come from strangers and from disks, and one repository's shall not end the
-// hub.
+// caught makes an error of a panic: answers and packs come from strangers and from disks, and one repository's
+// shall not end the hub.
 func caught(err *error) {
 	if r := recover(); r != nil {
-		*err = fmt.Errorf("pack cannot be read: %v", r)
+		*err = fmt.Errorf("the data cannot be read: %v", r)
 	}
 }

@@ -95,7 +95,9 @@ func classify(err error, k content.Key) core.Failure {
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsForbidden(err), apierrors.IsMethodNotSupported(err),
 		apierrors.IsRequestEntityTooLargeError(err), apierrors.IsUnsupportedMediaType(err), isSchema(err):
 		f.Kind = core.FailurePermanent
-	case apierrors.IsNotFound(err) && !strings.Contains(err.Error(), "namespaces"):
+	case apierrors.IsNotFound(err) && strings.Contains(err.Error(), "namespaces"):
+		f.NoNamespace = true
+	case apierrors.IsNotFound(err):
 		f.Kind = core.FailureWaiting // the definition is there, its endpoint not yet
 	}
 	if isTerminating(err) {

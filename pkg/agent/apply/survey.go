@@ -52,11 +52,13 @@ type asked struct {
 func (s *surveyor) group(wanted []core.Survey, namespaces bool) (map[group][]asked, []group) {
 	groups := map[group][]asked{}
 	var order []group
+	seen := map[core.Survey]bool{}
 	for _, w := range wanted {
 		g, kind, _, _ := w.Key.Split()
-		if (g == "" && kind == "Namespace") != namespaces {
+		if (g == "" && kind == "Namespace") != namespaces || seen[w] {
 			continue
 		}
+		seen[w] = true
 		resource, err := s.applier.client.Kinds.Any(g, kind, w.Version)
 		if err != nil {
 			s.add(core.SurveyResult{Key: w.Key, Unknown: unknown(err)})

@@ -26,7 +26,7 @@ type Agent struct {
 	wanters map[content.Key][]*bundle
 	dirty   map[string]bool
 	// handovers of the obeyed document by key.
-	handovers map[content.Key]protocol.Handover
+	handovers map[content.Key][]protocol.Handover
 	frozen    bool
 	notices   map[string]string
 
@@ -48,7 +48,9 @@ type gathering struct {
 	writing uint64
 	planned []*object
 	// mark is the one being written, durable the newest that is stored.
-	mark, durable     Mark
+	mark, durable Mark
+	// written counts journals, stored is the newest that was answered.
+	written, stored   uint64
 	retryAt, failedAt time.Time
 	tries             int
 }
@@ -58,14 +60,12 @@ func New(cluster string, s Saved) *Agent {
 	a := &Agent{
 		cluster: cluster, mark: s.Journal.Mark, retired: s.Journal.Retired,
 		bundles: map[string]*bundle{}, holders: map[content.Key][]*bundle{}, wanters: map[content.Key][]*bundle{},
-		dirty: map[string]bool{}, handovers: map[content.Key]protocol.Handover{}, notices: map[string]string{},
+		dirty: map[string]bool{}, handovers: map[content.Key][]protocol.Handover{}, notices: map[string]string{},
 	}
 	for _, l := range s.Bundles {
 		a.restore(l)
 	}
-	for _, inv := range s.Journal.Intents {
-		a.bundle(inv.UID, inv.Workspace, inv.Bundle).restore(inv.Entries, true)
-	}
+	a.restoreIntents(s)
 	a.index()
 	a.gather.surveying = map[content.Key]bool{}
 	a.gather.durable = a.mark
@@ -87,6 +87,21 @@ func (a *Agent) restore(l Loaded) {
 			o.attempted = o.applied()
 		}
 	}
+}
+
+// restoreIntents adds the claims of the journal, but for those of a bundle
+// whose state was stored later: it knows what became of them.
+func (a *Agent) restoreIntents(s Saved) {
+	newest := map[string]uint64{}
+	for _, l := range s.Bundles {
+		newest[l.Inventory.UID] = l.Inventory.Journal
+	}
+	for _, inv := range s.Journal.Intents {
+		if newest[inv.UID] < s.Journal.Sequence {
+			a.bundle(inv.UID, inv.Workspace, inv.Bundle).restore(inv.Entries, true)
+		}
+	}
+	a.gather.written, a.gather.stored = s.Journal.Sequence, s.Journal.Sequence
 }
 
 // index rebuilds the reverse lookups from the inventories.
@@ -123,7 +138,12 @@ func (a *Agent) unindexWants(b *bundle) {
 }
 
 func remove(m map[content.Key][]*bundle, k content.Key, b *bundle) {
-	rest := slices.DeleteFunc(m[k], func(x *bundle) bool { return x == b })
+	rest := make([]*bundle, 0, len(m[k])) // a new slice: the old one may be ranged over
+	for _, x := range m[k] {
+		if x != b {
+			rest = append(rest, x)
+		}
+	}
 	if len(rest) == 0 {
 		delete(m, k)
 		return

@@ -1,10 +1,6 @@
 package core
 
-import (
-	"time"
-
-	"github.com/muster-dev/muster/pkg/content"
-)
+import "time"
 
 // act asks for applies and deletes, as far as they are due and there is room.
 func (a *Agent) act(r *Ready, now time.Time) {
@@ -50,24 +46,13 @@ func (a *Agent) due(b *bundle, o *object, now time.Time) bool {
 	if o.busy || o.surveying || o.check || !o.listed || !o.durable || o.conflict != "" || o.retryAt.After(now) {
 		return false
 	}
-	if o.UID == "" && !o.surveyed || a.moverBusy(b, o) {
+	if o.UID == "" && (!o.surveyed || a.otherBusy(b, o)) {
 		return false
 	}
 	if !o.applied() {
 		return true
 	}
 	return b.item.Options.DriftMode == "correct" && (o.missing || o.modified(b.uid)) && !o.calming(now)
-}
-
-// moverBusy tells whether the bundle that hands the key over still waits for
-// the answer of an apply of its own, which could arrive after ours.
-func (a *Agent) moverBusy(b *bundle, o *object) bool {
-	from, handed := a.handedTo(o.Key, b)
-	if !handed || a.bundles[from] == nil {
-		return false
-	}
-	other := a.bundles[from].objects[o.Key]
-	return other != nil && other.busy
 }
 
 // calming tells whether the last correction is too recent to correct again:
@@ -134,13 +119,32 @@ func (a *Agent) applied(e Applied) {
 	}
 	o.busy, o.attempted = false, true
 	a.stirWaiters(b)
+	for _, other := range a.concerned(e.Key) {
+		a.stir(other)
+	}
 	if e.Failure.Kind != FailureNone {
 		o.fail(e.Failure)
+		if e.Failure.NoNamespace {
+			a.lookAgain(b)
+		}
 		return
 	}
 	o.succeed(b, e)
-	if from, ok := a.handedTo(o.Key, b); ok {
-		a.handOver(from, o.Key)
+	if coOwned(o.Role) {
+		a.satisfyOthers(b, o)
+		return
+	}
+	a.handOver(o.Key, b)
+}
+
+// lookAgain makes the bundle look for namespaces that it only found: one of
+// them is gone.
+func (a *Agent) lookAgain(b *bundle) {
+	for _, o := range b.objects {
+		if o.Print == plainPrint && !o.busy {
+			a.unlist(b, o)
+			o.surveyed, o.attempted = false, false
+		}
 	}
 }
 
@@ -196,18 +200,6 @@ func (a *Agent) kindsChanged() {
 				a.stir(b)
 			}
 		}
-	}
-}
-
-// handOver makes the previous owner forget a key that its new owner applied.
-func (a *Agent) handOver(from string, k content.Key) {
-	b := a.bundles[from]
-	if b == nil {
-		return
-	}
-	if o := b.objects[k]; o != nil && o.listed {
-		a.drop(b, o)
-		a.stir(b)
 	}
 }
 

@@ -71,7 +71,7 @@ func (a *Agent) obey(d *protocol.Document) {
 	a.assign(d)
 	clear(a.handovers)
 	for _, h := range d.Handovers {
-		a.handovers[content.Key(h.Key)] = h
+		a.handovers[content.Key(h.Key)] = append(a.handovers[content.Key(h.Key)], h)
 	}
 	a.stirAll()
 	a.reporting.due, a.reporting.fresh = true, true
@@ -118,13 +118,4 @@ func (a *Agent) stirAll() {
 	for _, b := range a.bundles {
 		a.stir(b)
 	}
-}
-
-// handedTo tells whether the document moves the key to the bundle, and from which.
-func (a *Agent) handedTo(k content.Key, b *bundle) (from string, ok bool) {
-	h, ok := a.handovers[k]
-	if !ok || h.To != b.uid {
-		return "", false
-	}
-	return h.From, true
 }

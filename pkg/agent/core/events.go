@@ -172,6 +172,8 @@ const (
 type Failure struct {
 	Kind    FailureKind
 	Message string
+	// NoNamespace is true if the object's namespace does not exist.
+	NoNamespace bool
 	// RetryAfterSeconds as the API server asked, if it did.
 	RetryAfterSeconds int
 }

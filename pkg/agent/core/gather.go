@@ -259,6 +259,13 @@ func (a *Agent) planObject(b *bundle, o *object) {
 		}
 		return
 	}
+	if o.want.Plain && o.found != nil {
+		o.satisfy(o.found)
+		o.listed = true
+		a.holders[o.Key] = append(a.holders[o.Key], b)
+		b.touch()
+		return
+	}
 	o.Intent = fmt.Sprintf("%d-%d", a.mark.Epoch, a.mark.Revision)
 	if o.found != nil && o.found.Owner == b.uid && o.found.Intent != "" {
 		o.Intent = o.found.Intent // ours from before a lost state: no rewrite is needed
@@ -275,9 +282,8 @@ func (a *Agent) conflict(b *bundle, o *object, live *Live) string {
 	if coOwned(o.want.Role) {
 		return ""
 	}
-	from, handed := a.handedTo(o.Key, b)
 	for _, other := range a.holders[o.Key] {
-		if other != b && !(handed && from == other.uid) && !coOwned(other.objects[o.Key].Role) {
+		if other != b && !a.moves(o.Key, other, b) && !coOwned(other.objects[o.Key].Role) {
 			return fmt.Sprintf("owned by bundle %s/%s", other.workspace, other.name)
 		}
 	}
@@ -305,7 +311,8 @@ func (a *Agent) writeJournal(r *Ready, now time.Time) {
 
 // journal returns what is stored ahead of effects.
 func (a *Agent) journal() Journal {
-	j := Journal{Version: StateVersion, Mark: a.mark, Retired: a.retired, Document: a.doc}
+	a.gather.written++
+	j := Journal{Version: StateVersion, Sequence: a.gather.written, Mark: a.mark, Retired: a.retired, Document: a.doc}
 	a.gather.planned = nil
 	for _, uid := range slices.Sorted(maps.Keys(a.bundles)) {
 		b := a.bundles[uid]
@@ -338,7 +345,7 @@ func (a *Agent) journalWritten(e JournalWritten) {
 		a.notice("journal", e.Failure)
 		return
 	}
-	a.gather.tries = 0
+	a.gather.tries, a.gather.stored = 0, a.gather.written
 	a.notice("journal", "")
 	a.gather.durable = a.gather.mark
 	for _, o := range a.gather.planned {

@@ -102,7 +102,7 @@ func (o *object) applied() bool {
 
 // modified tells whether fields we own differ from what the last apply left.
 func (o *object) modified(bundle string) bool {
-	if o.live == nil || o.missing || o.Print == "" {
+	if o.live == nil || o.missing || o.Print == "" || o.Print == plainPrint {
 		return false
 	}
 	return o.live.Prints[Manager(o.Role, bundle)] != o.Print || (!o.live.Labelled && !coOwned(o.Role))

@@ -76,7 +76,7 @@ func (a *Agent) listed(e Listed) {
 
 func (a *Agent) notListed(b *bundle, o *object, revision string) {
 	unlabelled := o.live != nil && !o.live.Labelled
-	if o.missing || o.Done || unlabelled {
+	if o.missing || o.Done || unlabelled || o.Print == plainPrint {
 		return // known already
 	}
 	a.lost(b, o, revision)

@@ -18,6 +18,7 @@ func (a *Agent) persist(r *Ready, now time.Time) {
 		a.sequence++
 		b.writing, b.writeAt, b.writingVersion = true, time.Time{}, b.version
 		inv := b.inventory()
+		inv.Journal = a.gather.stored
 		b.writingKeys = b.writingKeys[:0]
 		for i := range inv.Entries {
 			b.writingKeys = append(b.writingKeys, inv.Entries[i].Key)

@@ -124,8 +124,8 @@ func (a *Agent) verdict(b *bundle, o *object, d deletion) verdict {
 	if o.busy {
 		return leave
 	}
-	if to, handed := a.handedAway(o.Key, b); handed {
-		return a.handoverVerdict(to, o.Key)
+	if v, handed := a.handedAway(o.Key, b); handed && !coOwned(o.Role) {
+		return v
 	}
 	if a.ownedElsewhere(b, o) || b.wantsShort(o.Key) || protected(o.Key) {
 		return giveUp
@@ -146,24 +146,6 @@ func (b *bundle) wantsShort(k content.Key) bool {
 	group, kind, namespace, name := k.Split()
 	o := b.objects[content.NewKey(group, kind, "", name)]
 	return namespace != "" && o != nil && o.want != nil
-}
-
-// handedAway tells whether the document moves the key to another bundle.
-func (a *Agent) handedAway(k content.Key, b *bundle) (to string, ok bool) {
-	h, ok := a.handovers[k]
-	return h.To, ok && h.From == b.uid
-}
-
-// handoverVerdict leaves a key alone until its new owner applied it.
-func (a *Agent) handoverVerdict(to string, k content.Key) verdict {
-	next := a.bundles[to]
-	if next == nil {
-		return leave
-	}
-	if o := next.objects[k]; o != nil && o.listed && o.UID != "" {
-		return giveUp
-	}
-	return leave
 }
 
 // ownedElsewhere tells whether another bundle holds the key too, or whether

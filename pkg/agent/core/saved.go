@@ -30,8 +30,10 @@ func (m Mark) Before(o Mark) bool {
 // Journal is written before a document is acted on, once per document: the
 // mark, the document and the keys that are about to be created.
 type Journal struct {
-	Version int  `json:"v"`
-	Mark    Mark `json:"mark"`
+	Version int `json:"v"`
+	// Sequence counts journals.
+	Sequence uint64 `json:"sequence"`
+	Mark     Mark   `json:"mark"`
 	// Retired assignments: a replay of an earlier line is refused for ever.
 	Retired []string `json:"retired,omitempty"`
 	// Document that is obeyed.
@@ -49,9 +51,11 @@ type Inventory struct {
 	Workspace string `json:"workspace"`
 	Bundle    string `json:"bundle"`
 	// Generation and Content that were applied last.
-	Generation int64      `json:"generation,omitempty"`
-	Content    content.ID `json:"content,omitempty"`
-	Entries    []Entry    `json:"entries,omitempty"`
+	Generation int64 `json:"generation,omitempty"`
+	// Journal is the sequence of the newest journal that was stored before this.
+	Journal uint64     `json:"journal,omitempty"`
+	Content content.ID `json:"content,omitempty"`
+	Entries []Entry    `json:"entries,omitempty"`
 }
 
 // Entry is one object of an inventory.
@@ -102,4 +106,7 @@ type Desired struct {
 	Role    content.Role
 	// Hash of the manifest and of what else makes the agent send it again.
 	Hash string
+	// Plain is true for a release namespace that says nothing but its name: if
+	// it exists, nothing is sent.
+	Plain bool
 }

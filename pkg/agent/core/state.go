@@ -121,7 +121,7 @@ func (a *Agent) judgeObject(b *bundle, o *object) (protocol.State, protocol.Obje
 		return protocol.StateFailed, objectIs("Failed", o.failure.Message)
 	case !o.applied():
 		return protocol.StateApplying, protocol.ObjectReport{}
-	case o.Done:
+	case o.Done, o.Print == plainPrint:
 		return protocol.StateReady, protocol.ObjectReport{}
 	case o.missing && b.item.Options.DriftMode != "off":
 		return protocol.StateModified, objectIs("Missing", "deleted on the cluster")

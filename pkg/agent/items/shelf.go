@@ -189,6 +189,7 @@ func coreItem(o *open) *core.Item {
 		object := &o.item.Objects[i]
 		item.Objects = append(item.Objects, core.Desired{
 			Key: object.Key, Version: Version(object.Manifest), Role: object.Role, Hash: hash(object, o.item.Options),
+			Plain: object.Role == content.RoleReleaseNamespace && plain(object.Manifest),
 		})
 	}
 	return item
@@ -225,6 +226,15 @@ func Version(manifest json.RawMessage) string {
 		}
 	}
 	return m.APIVersion
+}
+
+// plain tells whether a namespace's manifest says nothing but its name.
+func plain(manifest json.RawMessage) bool {
+	var m struct {
+		Metadata map[string]json.RawMessage `json:"metadata"`
+		Spec     json.RawMessage            `json:"spec"`
+	}
+	return json.Unmarshal(manifest, &m) == nil && len(m.Spec) == 0 && len(m.Metadata) == 1 && m.Metadata["name"] != nil
 }
 
 // hash decides whether an object is sent again: its manifest, what the agent
