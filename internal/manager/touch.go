@@ -71,6 +71,7 @@ func (t *touch) cluster(ctx context.Context, old, now *v1alpha1.Cluster) {
 	for _, b := range touched {
 		t.leader.bundles.Mark(b)
 	}
+	t.leader.status.GroupsChanged(ctx, workspace)
 }
 
 func draining(c *v1alpha1.Cluster) bool {
@@ -99,7 +100,8 @@ func (t *touch) groups(ctx context.Context, workspace string) *targets.Groups {
 }
 
 // group marks the bundles that may be concerned by a group's change.
-func (t *touch) group(_ context.Context, g *v1alpha1.ClusterGroup) {
+func (t *touch) group(ctx context.Context, g *v1alpha1.ClusterGroup) {
+	t.leader.status.GroupsChanged(ctx, g.Namespace)
 	t.mu.Lock()
 	touched := t.index.GroupChanged(g.Namespace, g.Name)
 	t.mu.Unlock()

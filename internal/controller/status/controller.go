@@ -51,6 +51,7 @@ const (
 	kindBundle  = "bundle"
 	kindGitRepo = "gitrepo"
 	kindCluster = "cluster"
+	kindGroup   = "group"
 )
 
 // New returns a controller; SetView before it is told of anything.
@@ -82,6 +83,8 @@ func (c *Controller) write(ctx context.Context, it item) (time.Duration, error) 
 		return c.writeBundle(ctx, it, key)
 	case kindGitRepo:
 		return c.writeGitRepo(ctx, it, key)
+	case kindGroup:
+		return c.writeGroup(ctx, key)
 	default:
 		return c.writeCluster(ctx, it, key)
 	}
