@@ -32,7 +32,7 @@ func kept(t *testing.T, dir string) []string {
 // keptByGit asks git itself, which reads the same rules from .gitignore.
 func keptByGit(t *testing.T, dir string) []string {
 	t.Helper()
-	for _, args := range [][]string{{"init", "-q"}, {"add", "-A"}, {"ls-files", "-z"}} {
+	for _, args := range [][]string{{"init", "-q"}, {"ls-files", "-z", "--others", "--exclude-standard"}} {
 		cmd := exec.Command("git", args...)
 		cmd.Dir = dir
 		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null")
@@ -118,7 +118,7 @@ func TestIgnoreRulesMeanWhatGitMeans(t *testing.T) {
 }
 
 func TestRandomIgnoreRulesMeanWhatGitMeans(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range uint64(25) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		var lines []string
 		for range 1 + r.IntN(4) {

@@ -109,19 +109,30 @@ func (t *dirTree) hashEntries(w io.Writer, name string, depth int) error {
 		return fmt.Errorf("hash %s: %w", name, err)
 	}
 	for _, e := range entries {
-		// Git's own directory changes with every command and holds no bundle.
-		if e.Name() == ".git" {
+		// Nothing hidden is ever read but this; .git alone may be larger than all else.
+		if isHidden(e.Name()) && e.Name() != ignoreFile {
 			continue
 		}
-		h := "irregular"
-		if e.IsDir() || e.Type().IsRegular() {
-			if h, err = t.hashLocked(path.Join(name, e.Name()), depth+1); err != nil {
-				return err
-			}
+		h, err := t.entryLocked(e, path.Join(name, e.Name()), depth)
+		if err != nil {
+			return err
 		}
 		fmt.Fprintf(w, "%s %q %s\n", e.Type(), e.Name(), h)
 	}
 	return nil
+}
+
+// entryLocked hashes an entry. One that may not be read is the fault of its
+// bundle, which says so when it reads the file, and not of the whole tree.
+func (t *dirTree) entryLocked(e fs.DirEntry, name string, depth int) (string, error) {
+	if !e.IsDir() && !e.Type().IsRegular() {
+		return "irregular", nil
+	}
+	h, err := t.hashLocked(name, depth+1)
+	if errors.Is(err, fs.ErrPermission) {
+		return "unreadable", nil
+	}
+	return h, err
 }
 
 func (t *dirTree) remember(name string, write func(io.Writer) error) (string, error) {

@@ -27,24 +27,27 @@ const maxNodes = 200_000
 // parseOne parses a file that must hold one document or none.
 func parseOne(file string, data []byte) (*yaml.Node, *Problem) {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
-	var doc, more yaml.Node
-	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
-		return nil, nil
-	} else if err != nil {
-		p := yamlProblem(file, err)
-		return nil, &p
+	var first *yaml.Node
+	for {
+		var doc yaml.Node
+		err := dec.Decode(&doc)
+		if errors.Is(err, io.EOF) {
+			return first, nil
+		}
+		if err != nil {
+			p := yamlProblem(file, err)
+			return nil, &p
+		}
+		if p := checkBudget(file, &doc); p != nil {
+			return nil, p
+		}
+		if first == nil {
+			first = &doc
+		} else if kindOf(doc.Content[0]) != kindNull {
+			p := errorAt(Position{File: file, Line: doc.Line, Column: 1}, CodeInvalidYAML, "holds more than one document")
+			return nil, &p
+		}
 	}
-	if err := dec.Decode(&more); err == nil {
-		p := errorAt(Position{File: file, Line: more.Line, Column: 1}, CodeInvalidYAML, "holds more than one document")
-		return nil, &p
-	} else if !errors.Is(err, io.EOF) {
-		p := yamlProblem(file, err)
-		return nil, &p
-	}
-	if p := checkBudget(file, &doc); p != nil {
-		return nil, p
-	}
-	return &doc, nil
 }
 
 var (

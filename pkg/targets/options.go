@@ -59,27 +59,31 @@ func (c *Compiled) compileOptions() error {
 }
 
 // combine returns the set of several customizations, merged once per combination.
-func (c *Compiled) combine(taken []byte) (*optionSet, error) {
+func (c *Compiled) combine(taken []int) (*optionSet, error) {
+	key := combination(taken, len(c.customizations))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if set, ok := c.combined[string(taken)]; ok {
+	if set, ok := c.combined[string(key)]; ok {
 		return set, nil
 	}
-	var indexes []int
-	for i := range c.customizations {
-		if taken[i/8]&(1<<(i%8)) != 0 {
-			indexes = append(indexes, i)
-		}
-	}
-	set, err := c.newSet(indexes)
+	set, err := c.newSet(taken)
 	if err != nil {
 		return nil, err
 	}
 	if len(c.combined) >= maxVariants {
 		clear(c.combined)
 	}
-	c.combined[string(taken)] = set
+	c.combined[string(key)] = set
 	return set, nil
+}
+
+// combination has one bit per customization.
+func combination(taken []int, n int) []byte {
+	bits := make([]byte, (n+7)/8)
+	for _, i := range taken {
+		bits[i/8] |= 1 << (i % 8)
+	}
+	return bits
 }
 
 func (c *Compiled) newSet(indexes []int) (*optionSet, error) {

@@ -19,6 +19,7 @@ func (c *Compiled) Resolve(cl Cluster, g *Groups) Match {
 func (c *Compiled) resolve(cl Cluster, g *Groups, t *tracer) Match {
 	m := Match{Workspace: cl.Workspace, Cluster: cl.Name}
 	if cl.Workspace != c.workspace {
+		t.note("workspace "+c.workspace, bundle.Position{}, "no match")
 		return t.refuse(m, "the bundle belongs to workspace "+c.workspace)
 	}
 	target, err := c.target(cl, g, t)
@@ -82,49 +83,46 @@ func (c *Compiled) allowed(cl Cluster, g *Groups, t *tracer) (bool, error) {
 	return false, nil
 }
 
-// customize takes the first customization that matches, or all of them; one
-// doNotDeploy among those taken denies, wherever it stands.
+// customize merges the customizations taken; one doNotDeploy among them denies,
+// wherever it stands.
 func (c *Compiled) customize(cl Cluster, g *Groups, t *tracer) (set *optionSet, denied *rule, err error) {
-	first := -1
-	var taken []byte // one bit per customization, AllMatches only
+	var room [8]int
+	taken, err := c.take(room[:0], cl, g, t)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, i := range taken {
+		if c.customizations[i].doNotDeploy {
+			return nil, &c.customizations[i], nil
+		}
+	}
+	switch len(taken) {
+	case 0:
+		return c.base, nil, nil
+	case 1:
+		return c.first[taken[0]], nil, nil
+	}
+	set, err = c.combine(taken)
+	return set, nil, err
+}
+
+// take appends the customizations that apply: the first that matches, or all.
+func (c *Compiled) take(taken []int, cl Cluster, g *Groups, t *tracer) ([]int, error) {
 	for i := range c.customizations {
 		r := &c.customizations[i]
 		ok, err := r.match(cl, g)
 		t.rule(r, "customization", cl, g, ok, err)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		if !ok {
-			continue
+		if ok {
+			taken = append(taken, i)
 		}
-		if r.doNotDeploy && denied == nil {
-			denied = r
-		}
-		if !c.allMatches {
-			return c.first[i], denied, nil
-		}
-		if first >= 0 && taken == nil {
-			taken = mark(make([]byte, (len(c.customizations)+7)/8), first)
-		}
-		if first < 0 {
-			first = i
-		} else {
-			taken = mark(taken, i)
+		if ok && !c.allMatches {
+			break
 		}
 	}
-	switch {
-	case first < 0:
-		return c.base, nil, nil
-	case taken == nil:
-		return c.first[first], denied, nil
-	}
-	set, err = c.combine(taken)
-	return set, denied, err
-}
-
-func mark(bits []byte, i int) []byte {
-	bits[i/8] |= 1 << (i % 8)
-	return bits
+	return taken, nil
 }
 
 func (c *Compiled) deploy(m Match, set *optionSet, cl Cluster, t *tracer) Match {
