@@ -22,7 +22,7 @@ type Options struct {
 	// MaxBody caps a delivery, 1 MiB by default. ReadTimeout ends the reading of one, 10 s by default.
 	MaxBody     int64
 	ReadTimeout time.Duration
-	// Burst polls of one repository may follow each other at once, 5 by default; then one every Refill, 5 s by default.
+	// Burst polls of one repository may follow each other at once, 20 by default; then one every Refill, 5 s by default.
 	Burst  int
 	Refill time.Duration
 	// ReplayWindow is how long a delivery's id is remembered, 10 min by default. MaxDeliveries caps how many ids are,
@@ -43,7 +43,7 @@ func (o Options) withDefaults() Options {
 		o.ReadTimeout = 10 * time.Second
 	}
 	if o.Burst <= 0 {
-		o.Burst = 5
+		o.Burst = 20
 	}
 	if o.Refill <= 0 {
 		o.Refill = 5 * time.Second

@@ -3,7 +3,9 @@ package source_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/pem"
 	"errors"
@@ -26,6 +28,7 @@ type sshServer struct {
 	repo     *repository
 	addr     string
 	host     ssh.Signer
+	second   ssh.Signer // a host key of another type, if not nil
 	user     ssh.PublicKey
 	key      []byte
 	commands chan string
@@ -71,6 +74,9 @@ func (s *sshServer) handle(conn net.Conn) {
 		return nil, nil
 	}}
 	config.AddHostKey(s.host)
+	if s.second != nil {
+		config.AddHostKey(s.second)
+	}
 	_, channels, requests, err := ssh.NewServerConn(conn, config)
 	if err != nil {
 		return
@@ -187,6 +193,24 @@ func TestSSHHostKeys(t *testing.T) {
 	}
 	if len(server.commands) != 0 {
 		t.Error("a command was run on a server that is not trusted")
+	}
+}
+
+func TestAHostIsKnownByAnyOfItsKeys(t *testing.T) {
+	repo := newRepository(t)
+	repo.commit(map[string]string{"a": "1"})
+	server := repo.serveSSH()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	server.second, err = ssh.NewSignerFromKey(key)
+	must(t, err)
+	// The client would prefer the other type, of which known_hosts says nothing.
+	for _, host := range []ssh.Signer{server.host, server.second} {
+		remote := server.remote(knownhosts.Line([]string{server.addr}, host.PublicKey()))
+		_, err := newMirrors(t, source.Options{}).Resolve(t.Context(), remote, source.Ref{})
+		if err != nil {
+			t.Errorf("known by its %s key: %v", host.PublicKey().Type(), err)
+		}
 	}
 }
 
