@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // Schedules name time zones, and small images have none.
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
