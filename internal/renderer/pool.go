@@ -75,6 +75,7 @@ type Pool struct {
 	// alive ends with Close and stops every render.
 	alive context.Context
 	stop  context.CancelFunc
+	ended sync.Once
 
 	mu   sync.Mutex // guards idle
 	idle []*resting
@@ -291,8 +292,11 @@ func (p *Pool) Confinement(ctx context.Context) (Confinement, error) {
 	return c, nil
 }
 
-// Close stops every render, ends every child and waits for those that rest.
-func (p *Pool) Close() {
+// Close stops every render, ends every child and waits until none is left.
+// Closing again does nothing.
+func (p *Pool) Close() { p.ended.Do(p.close) }
+
+func (p *Pool) close() {
 	p.stop()
 	p.mu.Lock()
 	idle := p.idle

@@ -140,7 +140,7 @@ func TestEqualRendersAtOnceAreDoneOnce(t *testing.T) {
 func TestASchemaOfOneBundleDoesNotReachTheNext(t *testing.T) {
 	plain := kustomizeInputs(file("kustomization.yaml", "resources: [d.yaml]\npatches: [{path: p.yaml}]"),
 		file("d.yaml", deployment("[{name: a, image: 'a:1'}, {name: b, image: 'b:1'}]")), file("p.yaml", deployment("[{name: b, image: 'b:2'}]")))
-	poison := kustomizeInputs(append([]bundle.File{file("schema.json", `{"definitions": {}}`)}, plain.Files...)...)
+	poison := kustomizeInputs(append([]bundle.File{file("schema.json", otherSchema)}, plain.Files...)...)
 	poison.Files[1] = file("kustomization.yaml", string(poison.Files[1].Data)+"\nopenapi: {path: schema.json}")
 
 	pool := newPool(t, renderer.Options{Workers: 1, MemoBytes: -1})
@@ -173,6 +173,13 @@ func TestAnExecutableCanBeItsOwnRenderer(t *testing.T) {
 		t.Errorf("got %d objects, want 1", len(item.Objects))
 	}
 }
+
+// otherSchema merges containers by image, not by name.
+const otherSchema = `{"definitions": {"Deployment": {
+  "x-kubernetes-group-version-kind": [{"group": "apps", "version": "v1", "kind": "Deployment"}],
+  "properties": {"spec": {"properties": {"template": {"properties": {"spec": {"properties": {"containers": {
+    "type": "array", "x-kubernetes-patch-merge-key": "image", "x-kubernetes-patch-strategy": "merge",
+    "items": {"type": "object", "properties": {"image": {"type": "string"}, "name": {"type": "string"}}}}}}}}}}}}}}`
 
 func deployment(containers string) string {
 	return "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: " + containers + "}}}\n"

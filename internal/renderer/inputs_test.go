@@ -1,0 +1,110 @@
+package renderer_test
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"testing"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+
+	"github.com/muster-dev/muster/internal/renderer"
+	"github.com/muster-dev/muster/pkg/api/v1alpha1"
+	"github.com/muster-dev/muster/pkg/bundle"
+)
+
+func TestDigestNamesWhatARenderDependsOn(t *testing.T) {
+	base := func() renderer.Inputs {
+		in := helmInputs(`{"a": "b"}`, file("Chart.yaml", chartYAML), file("prod.yaml", "x: y"))
+		in.Options.Helm.ValuesFiles = []string{"prod.yaml"}
+		return in
+	}
+	cases := map[string]struct {
+		change func(*renderer.Inputs)
+		same   bool
+	}{
+		"nothing":                        {func(*renderer.Inputs) {}, true},
+		"the bundle's name":              {func(in *renderer.Inputs) { in.Bundle = "other" }, false},
+		"the kind":                       {func(in *renderer.Inputs) { in.Kind = bundle.KindKustomize }, false},
+		"a byte of a file":               {func(in *renderer.Inputs) { in.Files[1].Data = []byte("x: z") }, false},
+		"a border between path and data": {func(in *renderer.Inputs) { in.Files[1] = bundle.File{Path: "prod.yamlx", Data: []byte(": y")} }, false},
+		"an option":                      {func(in *renderer.Inputs) { in.Options.KeepResources = new(bool) }, false},
+		"a context nothing looks at":     {func(in *renderer.Inputs) { in.Context = clusterContext("eu-1") }, true},
+		"a fact, for a chart":            {func(in *renderer.Inputs) { in.Facts.KubeVersion = "v1.30.0" }, false},
+		"an API version, for a chart":    {func(in *renderer.Inputs) { in.Facts.APIVersions = []string{"v1"} }, false},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			in := base()
+			c.change(&in)
+			if got := renderer.Digest(in) == renderer.Digest(base()); got != c.same {
+				t.Errorf("same digest: got %v, want %v", got, c.same)
+			}
+		})
+	}
+}
+
+func TestDigestOfManifestsIgnoresFacts(t *testing.T) {
+	a, b := rawInputs(file("a.yaml", configMap("a"))), rawInputs(file("a.yaml", configMap("a")))
+	b.Facts.KubeVersion = "v1.30.0"
+	if renderer.Digest(a) != renderer.Digest(b) {
+		t.Error("facts of a cluster changed the digest of plain manifests")
+	}
+}
+
+func TestNeedsContextFindsWhatDiffersBetweenClusters(t *testing.T) {
+	files := []bundle.File{file("templated.yaml", "a: ${ .ClusterName }"), file("labelled.yaml", "a: global.fleet.clusterLabels.x"), file("plain.yaml", "a: b")}
+	values := func(text string) v1alpha1.HelmOptions {
+		return v1alpha1.HelmOptions{Values: &apiextensionsv1.JSON{Raw: json.RawMessage(text)}}
+	}
+	off := true
+	cases := map[string]struct {
+		helm v1alpha1.HelmOptions
+		want bool
+	}{
+		"no values":                       {v1alpha1.HelmOptions{}, false},
+		"plain values":                    {values(`{"a": "b"}`), false},
+		"a template in values":            {values(`{"a": "${ .ClusterName }"}`), true},
+		"an escaped template in values":   {values(`{"a": "\u0024{ .ClusterName }"}`), true},
+		"a label in values":               {values(`{"a": "global.fleet.clusterLabels.x"}`), true},
+		"templateValues":                  {v1alpha1.HelmOptions{TemplateValues: map[string]string{"a": "b"}}, true},
+		"a template in a values file":     {v1alpha1.HelmOptions{ValuesFiles: []string{"templated.yaml"}}, true},
+		"a template switched off":         {v1alpha1.HelmOptions{ValuesFiles: []string{"templated.yaml"}, DisablePreProcess: &off}, false},
+		"a label, templates switched off": {v1alpha1.HelmOptions{ValuesFiles: []string{"labelled.yaml"}, DisablePreProcess: &off}, true},
+		"a plain values file":             {v1alpha1.HelmOptions{ValuesFiles: []string{"plain.yaml"}}, false},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := renderer.NeedsContext(files, v1alpha1.BundleOptions{Helm: &c.helm}); got != c.want {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestEqualInputsGiveEqualBytes(t *testing.T) {
+	pool := newPool(t, renderer.Options{MemoBytes: -1, RendersPerWorker: 20})
+	for name, in := range map[string]renderer.Inputs{
+		"raw": rawInputs(file("a.yaml", manyObjects(30)), file("b.yaml", configMap("b")), file("c.json", `{"kind": "Secret", "apiVersion": "v1", "metadata": {"name": "s", "labels": {"z": "1", "a": "2"}}}`)),
+		"kustomize": kustomizeInputs(file("kustomization.yaml", "namePrefix: x-\nresources: [a.yaml, b.yaml]\ncommonAnnotations: {z: a, a: z}"),
+			file("a.yaml", configMap("a")), file("b.yaml", manyObjects(10))),
+		"helm": helmInputs(`{"m": {"z": 1, "a": 2, "k": [3]}}`, file("Chart.yaml", chartYAML),
+			file("templates/a.yaml", configMap("a")+"  m: {{ .Values.m | toJson | quote }}\n"), file("templates/b.yaml", manyObjects(10))),
+	} {
+		t.Run(name, func(t *testing.T) {
+			first := ""
+			for i := range 50 {
+				rand.Shuffle(len(in.Files), func(a, b int) { in.Files[a], in.Files[b] = in.Files[b], in.Files[a] })
+				data, _, err := mustRender(t, pool.Render, in).Encode()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if first == "" {
+					first = string(data)
+				}
+				if string(data) != first {
+					t.Fatalf("render %d differs:\ngot  %s\nwant %s", i, data, first)
+				}
+			}
+		})
+	}
+}
