@@ -37,11 +37,11 @@ func mergedOf(r Repo) merged {
 
 // identify names everything that reading a candidate would read, by hashes the tree has already.
 func (l *loader) identify(c candidate) (string, error) {
-	sum := sha256.New()
-	repo, err := json.Marshal(mergedOf(l.repo))
+	repo, err := l.repoHash()
 	if err != nil {
-		return "", fmt.Errorf("encode GitRepo %s: %w", l.repo.Name, err)
+		return "", err
 	}
+	sum := sha256.New()
 	fmt.Fprintf(sum, "%s\n%s\n%q %q %t %t %q\n", identityFormat, repo, c.dir, c.options, c.named, c.whole, c.without)
 	if err := l.hashIgnores(sum, c.dir); err != nil {
 		return "", err
@@ -52,6 +52,20 @@ func (l *loader) identify(c candidate) (string, error) {
 	}
 	fmt.Fprintf(sum, "%s\n", content)
 	return base64.RawURLEncoding.EncodeToString(sum.Sum(nil)), nil
+}
+
+// repoHash names the GitRepo's share in every bundle, once per Load.
+func (l *loader) repoHash() (string, error) {
+	if l.repoDigest != "" {
+		return l.repoDigest, nil
+	}
+	repo, err := json.Marshal(mergedOf(l.repo))
+	if err != nil {
+		return "", fmt.Errorf("encode GitRepo %s: %w", l.repo.Name, err)
+	}
+	sum := sha256.Sum256(repo)
+	l.repoDigest = base64.RawURLEncoding.EncodeToString(sum[:])
+	return l.repoDigest, nil
 }
 
 func (l *loader) contentOf(c candidate) (string, error) {

@@ -41,6 +41,7 @@ type loader struct {
 	ignoreHashes map[string]string
 	ignores      map[string]ignoreRules
 	hashes       map[string]string
+	repoDigest   string
 	result       Result
 	// brokenPaths are directories with an error, for keepBroken.
 	brokenPaths []string

@@ -102,6 +102,9 @@ func (d *decoded) at(file, key string) Position {
 		}
 		key = key[:max(0, strings.LastIndexAny(key, ".["))]
 	}
+	if file == "" {
+		return Position{}
+	}
 	return Position{File: file, Line: 1, Column: 1}
 }
 

@@ -31,10 +31,15 @@ func (l *loader) readBundle(c candidate) (Bundle, outcome) {
 	b.Name = r.name()
 	b.Files = r.bundleFiles()
 	b.Kind = KindOf(b.Files, r.options.BundleOptions)
-	r.judgeSupport(b.Files)
-	r.judgeManifests(b.Files)
+	r.judgeFiles(b.Files)
 	b.Spec = r.spec()
 	return b, r.outcome(b, unnamed)
+}
+
+// judgeFiles holds the options against the files they speak of.
+func (r *reading) judgeFiles(files []File) {
+	r.judgeSupport(files)
+	r.judgeManifests(files)
 }
 
 func (r *reading) outcome(b Bundle, unnamed bool) outcome {

@@ -1,0 +1,80 @@
+package bundle
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/muster-dev/muster/pkg/api/v1alpha1"
+)
+
+// HandMade reads a Bundle that a user wrote: its resources become files, and its
+// options are judged as those of a fleet.yaml are. With an error among the
+// problems the bundle keeps what was live.
+func HandMade(name string, spec v1alpha1.BundleSpec) (Bundle, []Problem) {
+	r := &reading{loader: &loader{}, c: candidate{dir: "."}}
+	r.options.BundleOptions, r.options.TargetCustomizations = spec.BundleOptions, spec.TargetCustomizations
+	r.options.TargetCustomizationMode = spec.TargetCustomizationMode
+	r.options.DependsOn, r.options.RolloutStrategy, r.options.Rollout = spec.DependsOn, spec.RolloutStrategy, spec.Rollout
+	r.addResources(spec.Resources)
+	r.refuseLookAlikes()
+	r.add(r.options.judge("")...)
+	r.judgeFiles(r.all)
+	b := Bundle{Name: name, Path: ".", Spec: spec, Files: r.all, Kind: KindOf(r.all, spec.BundleOptions)}
+	problems := r.outcome(b, false).problems
+	sortProblems(problems)
+	return b, problems
+}
+
+func (r *reading) addResources(resources []v1alpha1.BundleResource) {
+	size := 0
+	for i, res := range resources {
+		name := res.Name
+		if name == "" {
+			name = fmt.Sprintf("resource-%03d.yaml", i) // Fleet lets it be empty
+		}
+		clean, err := cleanPath(name)
+		if err != nil {
+			r.add(errorAt(Position{}, CodeInvalidPath, fmt.Sprintf("resources[%d]: %v", i, err)))
+			continue
+		}
+		data, err := decodeResource(res)
+		if size += len(data); err == nil && size > maxBundleBytes {
+			err = errTooLarge
+		}
+		if err != nil {
+			r.add(errorAt(Position{File: clean}, CodeUnreadable, fmt.Sprintf("resources[%d] cannot be read: %v", i, err)))
+			continue
+		}
+		r.all = append(r.all, File{Path: clean, Data: data})
+	}
+	slices.SortFunc(r.all, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+}
+
+// decodeResource undoes Fleet's encodings; what it unpacks to is bounded.
+func decodeResource(res v1alpha1.BundleResource) ([]byte, error) {
+	if res.Encoding == "" {
+		return []byte(res.Content), nil
+	}
+	packed, err := base64.StdEncoding.DecodeString(res.Content)
+	if err != nil || res.Encoding == "base64" {
+		return packed, err
+	}
+	if res.Encoding != "base64+gz" {
+		return nil, fmt.Errorf("unknown encoding %q", res.Encoding)
+	}
+	zr, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, fmt.Errorf("unpack: %w", err)
+	}
+	data, err := io.ReadAll(io.LimitReader(zr, maxFileBytes+1))
+	if err == nil && len(data) > maxFileBytes {
+		err = errTooLarge
+	}
+	return data, errors.Join(err, zr.Close())
+}
