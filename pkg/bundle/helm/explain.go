@@ -46,7 +46,7 @@ var quotedValues = []*regexp.Regexp{
 
 var (
 	calledFunction = regexp.MustCompile(`error calling (\w+): `)
-	quoted         = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+	quoted         = regexp.MustCompile("\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`")
 )
 
 // withoutValues removes values from an error: they may be secret. What fail and

@@ -60,7 +60,10 @@ func newObject(file string, line int, body map[string]any) (Object, error) {
 func (o *Object) name(metadata map[string]any) error {
 	o.Name, _ = metadata["name"].(string)
 	o.Namespace, _ = metadata["namespace"].(string)
+	_, isText := metadata["name"].(string)
 	switch {
+	case !isText && metadata["name"] != nil:
+		return o.fault(InvalidObject, "metadata.name of %s is not a string; put it in quotes", o.Kind)
 	case o.Name == "" && metadata["generateName"] != nil:
 		return o.fault(InvalidObject, "%s has generateName: a name is needed, or every sync would create another", o.Kind)
 	case o.Name == "":
