@@ -16,6 +16,8 @@ type bundle struct {
 	removal        *protocol.Removal
 	paused, retain bool
 
+	// unwanted is set while nothing of item is wanted, since the bundle is being removed.
+	unwanted bool
 	// item is the newest content that could be loaded; its ID may be behind entry.Content.
 	item     *Item
 	fetching content.ID
@@ -52,7 +54,7 @@ func newBundle(uid, workspace, name string) *bundle {
 // adopt makes item the wanted set. An object that is unchanged keeps its
 // state; a key that left stays listed until it is pruned.
 func (b *bundle) adopt(item *Item) {
-	b.item, b.failure, b.tries = item, "", 0
+	b.item, b.failure, b.tries, b.unwanted = item, "", 0, false
 	for _, o := range b.objects {
 		o.want = nil
 	}
@@ -90,6 +92,7 @@ func (b *bundle) appendUnwanted() {
 		switch {
 		case o.want != nil:
 		case o.listed || o.busy:
+			o.unwant()
 			rest = append(rest, k)
 		default:
 			delete(b.objects, k)
@@ -97,6 +100,15 @@ func (b *bundle) appendUnwanted() {
 	}
 	slices.Sort(rest)
 	b.order = append(b.order, rest...)
+}
+
+// unwant makes a key that was never answered be read live before it is
+// judged: its apply may have happened although nobody heard of it.
+func (o *object) unwant() {
+	o.want = nil
+	if o.UID == "" {
+		o.surveyed = false
+	}
 }
 
 // restore fills the inventory from what was stored.
@@ -132,7 +144,7 @@ func (b *bundle) current() bool {
 
 // acts tells whether anything may be applied or corrected for the bundle.
 func (b *bundle) acts() bool {
-	return b.removal == nil && b.current() && !b.paused && b.item.Refusal == ""
+	return b.removal == nil && !b.unwanted && b.current() && !b.paused && b.item.Refusal == ""
 }
 
 // inventory returns the value that is stored.

@@ -88,6 +88,7 @@ func (a *Agent) assign(d *protocol.Document) {
 		r := &d.Removals[i]
 		if b, ok := a.bundles[r.UID]; ok && b.entry == nil {
 			b.removal, b.workspace, b.name = r, r.Workspace, r.Bundle
+			b.unwantAll()
 		}
 	}
 	for _, uid := range d.Paused {
@@ -105,6 +106,9 @@ func (a *Agent) assign(d *protocol.Document) {
 func (a *Agent) assignEntry(e *protocol.Entry) {
 	b := a.bundle(e.UID, e.Workspace, e.Bundle)
 	b.workspace, b.name, b.entry = e.Workspace, e.Bundle, e
+	if b.unwanted && b.item != nil {
+		b.adopt(b.item) // a removal was withdrawn: everything is wanted again
+	}
 	if b.generation != e.Generation {
 		b.generationChanged()
 	}

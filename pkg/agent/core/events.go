@@ -65,6 +65,8 @@ type Deleted struct {
 	Key     content.Key
 	Outcome DeleteOutcome
 	Message string
+	// Live is the object of that name with another uid, if DeleteGone met one.
+	Live *Live
 }
 
 // DeleteOutcome enumerates what can come of a delete.

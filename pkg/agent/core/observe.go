@@ -24,6 +24,10 @@ func (a *Agent) sighted(b *bundle, o *object, l *Live) {
 		o.see(l)
 		return
 	}
+	if l.Owner != "" && l.Owner != b.uid && !coOwned(o.Role) {
+		a.lostTo(b, o)
+		return
+	}
 	switch {
 	case o.UID == l.UID:
 		o.see(l)
@@ -43,6 +47,13 @@ func (a *Agent) sighted(b *bundle, o *object, l *Live) {
 		o.missing, o.live = true, nil
 		o.conflict = a.conflict(b, o, l)
 	}
+}
+
+// lostTo forgets an object that names another owner now. If it is still
+// wanted, it is looked at anew: it is a conflict, or may be taken.
+func (a *Agent) lostTo(b *bundle, o *object) {
+	o.surveyed, o.conflict, o.attempted = false, "", false
+	a.drop(b, o)
 }
 
 // vanished asks for a live read: a filtered watch says "deleted" too when only

@@ -9,8 +9,8 @@ const persistPatience = 2 * time.Second
 // persist asks for the inventories to be stored that changed and are at rest.
 func (a *Agent) persist(r *Ready, now time.Time) {
 	for _, b := range a.dirtyBundles() {
-		if b.version == b.durable || b.writing || b.dropping || b.removal != nil && b.listed() == 0 {
-			continue
+		if b.version == b.durable || b.writing || b.dropping || b.removal != nil {
+			continue // of a removal, what is stored is enough to go on after a crash
 		}
 		if !b.rested(now) {
 			continue

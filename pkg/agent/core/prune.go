@@ -25,7 +25,6 @@ func (a *Agent) prune(r *Ready, b *bundle, now time.Time) {
 // removeBundle deletes everything in the inventory of a bundle that the
 // document names in its removals, or forgets it.
 func (a *Agent) removeBundle(r *Ready, b *bundle, now time.Time) {
-	b.unwantAll()
 	if b.removal.Keep {
 		a.forgetAll(b)
 	}
@@ -42,9 +41,13 @@ func (a *Agent) removeBundle(r *Ready, b *bundle, now time.Time) {
 	r.Drop = append(r.Drop, StateDrop{Bundle: b.uid, Sequence: a.sequence})
 }
 
+// unwantAll begins a removal.
 func (b *bundle) unwantAll() {
+	b.unwanted = true
 	for k, o := range b.objects {
-		o.want = nil
+		if o.want != nil {
+			o.unwant()
+		}
 		if !o.listed && !o.busy {
 			delete(b.objects, k)
 		}
@@ -127,8 +130,11 @@ func (a *Agent) verdict(b *bundle, o *object, d deletion) verdict {
 	if v, handed := a.handedAway(o.Key, b); handed && !coOwned(o.Role) {
 		return v
 	}
-	if a.ownedElsewhere(b, o) || b.wantsShort(o.Key) || protected(o.Key) {
+	if b.wantsShort(o.Key) || protected(o.Key) {
 		return giveUp
+	}
+	if v, decided := a.shared(b, o); decided {
+		return v
 	}
 	switch {
 	case o.Role == content.RoleReleaseNamespace && !d.namespace,
@@ -148,15 +154,27 @@ func (b *bundle) wantsShort(k content.Key) bool {
 	return namespace != "" && o != nil && o.want != nil
 }
 
-// ownedElsewhere tells whether another bundle holds the key too, or whether
-// the object names another owner: then it is not ours to delete.
-func (a *Agent) ownedElsewhere(b *bundle, o *object) bool {
+// shared decides about a key that other inventories list too: what several
+// own together stays with the others; of anything else the live object names
+// the one owner.
+func (a *Agent) shared(b *bundle, o *object) (verdict, bool) {
+	others := false
 	for _, other := range a.holders[o.Key] {
-		if other != b && other.objects[o.Key].UID != "" {
-			return true
-		}
+		others = others || other != b && other.objects[o.Key].UID != ""
 	}
-	return !coOwned(o.Role) && o.live != nil && !o.missing && o.live.Owner != "" && o.live.Owner != b.uid
+	if coOwned(o.Role) {
+		return giveUp, others
+	}
+	if !others && o.live == nil {
+		return leave, false
+	}
+	switch a.holds(b, o) {
+	case no:
+		return giveUp, true
+	case unknown:
+		return leave, true
+	}
+	return leave, false
 }
 
 // drop takes a key out of the inventory. The knowledge that we created a
@@ -218,7 +236,7 @@ func (a *Agent) deleted(e Deleted) {
 	switch e.Outcome {
 	case DeleteGone:
 		o.failure, o.blocked = Failure{}, ""
-		a.gone(b, o)
+		a.deletedOrReplaced(b, o, e.Live)
 	case DeleteTerminating:
 		o.deleting, o.blocked = true, e.Message
 		o.fail(Failure{Kind: FailureRetry, Message: e.Message})
@@ -227,6 +245,18 @@ func (a *Agent) deleted(e Deleted) {
 	case DeleteFailed:
 		o.fail(Failure{Kind: FailureRetry, Message: e.Message})
 	}
+}
+
+// deletedOrReplaced takes a successor that carries our claim for ours: an apply
+// of which nobody heard made it. Any other is somebody else's.
+func (a *Agent) deletedOrReplaced(b *bundle, o *object, live *Live) {
+	if live == nil || coOwned(o.Role) || live.Owner != b.uid || live.Intent != o.Intent {
+		a.gone(b, o)
+		return
+	}
+	o.UID = live.UID
+	o.see(live)
+	b.touch()
 }
 
 // deleteBlocked leaves a namespace or definition to those who use it, after a

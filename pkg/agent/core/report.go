@@ -41,8 +41,8 @@ type reporting struct {
 // sendReport asks for a report when one is due.
 func (a *Agent) sendReport(r *Ready, now time.Time) {
 	p := &a.reporting
-	if p.blind || p.inFlight {
-		return
+	if p.blind || p.inFlight || a.doc != nil && !a.durable() {
+		return // what is not stored is not said: a crash could take it back
 	}
 	heartbeat := !p.last.IsZero() && now.Sub(p.last) >= Heartbeat
 	if !p.due && !p.heads && !heartbeat {
