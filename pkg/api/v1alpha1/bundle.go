@@ -119,9 +119,11 @@ type BundleStatus struct {
 	Generation int64 `json:"generation,omitempty"`
 	// Summary counts clusters by state.
 	// +optional
+	// +structType=atomic
 	Summary Summary `json:"summary,omitempty"`
 	// Display holds texts for the printer columns.
 	// +optional
+	// +structType=atomic
 	Display Display `json:"display,omitempty"`
 	// NotReady lists clusters that are not Ready, at most 20.
 	// +optional

@@ -67,9 +67,11 @@ type ClusterStatus struct {
 	LastSeen *metav1.Time `json:"lastSeen,omitempty"`
 	// Summary counts bundles by state.
 	// +optional
+	// +structType=atomic
 	Summary Summary `json:"summary,omitempty"`
 	// Display holds texts for the printer columns.
 	// +optional
+	// +structType=atomic
 	Display Display `json:"display,omitempty"`
 	// Conditions: Ready, Joined, Connected.
 	// +optional

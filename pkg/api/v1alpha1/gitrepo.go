@@ -169,9 +169,11 @@ type GitRepoStatus struct {
 	WebhookPath string `json:"webhookPath,omitempty"`
 	// Summary counts (bundle, cluster) pairs by state.
 	// +optional
+	// +structType=atomic
 	Summary Summary `json:"summary,omitempty"`
 	// Display holds texts for the printer columns.
 	// +optional
+	// +structType=atomic
 	Display Display `json:"display,omitempty"`
 	// Holds are what waits for a person: bundles that left the repository and are kept until approved.
 	// +optional

@@ -131,7 +131,7 @@ func (l *installation) bundlesGone(t *testing.T) {
 			return err
 		}
 		if n := len(bundles.Items); n > 0 {
-			return fmt.Errorf("%d are left", n)
+			return fmt.Errorf("%d are left, such as %s with status %+v", n, bundles.Items[0].Name, bundles.Items[0].Status)
 		}
 		return nil
 	})
@@ -400,14 +400,18 @@ func (l *installation) until(ctx context.Context, t *testing.T, what string, don
 	t.Helper()
 	ticks := time.NewTicker(50 * time.Millisecond)
 	defer ticks.Stop()
+	var last error
 	for {
 		err := done(ctx)
 		if err == nil {
 			return
 		}
+		if ctx.Err() == nil {
+			last = err
+		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("waited %s for %s: %v", patience, what, err)
+			t.Fatalf("waited %s for %s: %v", patience, what, last)
 		case <-ticks.C:
 		}
 	}
