@@ -1,4 +1,31 @@
 package renderer
 
+import (
+	"time"
+
+	"github.com/muster-dev/muster/pkg/bundle/manifest"
+)
+
 // Confine is the filter itself, for a test program that tries to break out of it.
 var Confine = confine
+
+// Memo shows the pool's memory to tests.
+type Memo struct{ m *memo }
+
+// NewMemo has room for that many bytes.
+func NewMemo(room int64) Memo { return Memo{newMemo(room)} }
+
+// Put remembers an empty result, or a hit limit.
+func (m Memo) Put(digest string, limit bool, now time.Time) {
+	var r result
+	if limit {
+		r.problem = newProblem("b", manifest.NewFault("", 0, manifest.LimitExceeded, "too much"))
+	}
+	m.m.put(digest, r, now)
+}
+
+// Get tells whether the digest is remembered.
+func (m Memo) Get(digest string, now time.Time) bool {
+	_, ok := m.m.get(digest, now)
+	return ok
+}

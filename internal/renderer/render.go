@@ -40,13 +40,19 @@ func (j job) runSafely() (done rendered, err error) {
 
 // run renders in this process. Errors are *manifest.Fault where the inputs are at fault.
 func (j job) run() (rendered, error) {
-	objects, tainted, err := j.objects()
+	objects, finished, tainted, err := j.finished()
 	if err != nil {
 		return rendered{tainted: tainted}, err
 	}
-	finished, err := manifest.Finish(objects, settingsOf(j.inputs))
-	if err != nil {
-		return rendered{tainted: tainted}, err
+	// Only templates can print something else the second time.
+	if j.inputs.Kind == bundle.KindHelm && j.progress == nil {
+		_, again, _, err := j.finished()
+		if err != nil {
+			return rendered{tainted: tainted}, err
+		}
+		if err := markVolatile(finished, again); err != nil {
+			return rendered{tainted: tainted}, err
+		}
 	}
 	if len(finished) > j.limits.MaxObjects {
 		return rendered{tainted: tainted}, manifest.NewFault("", 0, manifest.LimitExceeded, "%d objects, at most %d are allowed", len(finished), j.limits.MaxObjects)
@@ -62,6 +68,16 @@ func (j job) run() (rendered, error) {
 		Objects: finished,
 	}
 	return rendered{item: item, tainted: tainted}, nil
+}
+
+// finished renders once; objects are what the manifests were made of.
+func (j job) finished() (objects []manifest.Object, finished []content.Object, tainted bool, err error) {
+	objects, tainted, err = j.objects()
+	if err != nil {
+		return nil, nil, tainted, err
+	}
+	finished, err = manifest.Finish(objects, settingsOf(j.inputs))
+	return objects, finished, tainted, err
 }
 
 // outputSize is about what objects take in a response.
