@@ -186,7 +186,7 @@ func (l *installation) startAgent(t *testing.T, mode string) {
 	found := install(t, l, "muster-agent", agentNamespace, values{
 		"token": text, "rbac": values{"mode": mode}, "metricsListen": fmt.Sprintf("127.0.0.1:%d", metrics),
 	})
-	t.Cleanup(func() { l.removeAgent(t, found) })
+	t.Cleanup(func() { l.removeAgent(t, found, cluster) })
 	file := filepath.Join(l.dir, "token")
 	secret, _, _ := unstructured.NestedString(one(t, found, "Secret", "muster-join-token").Object, "stringData", "token")
 	if err := os.WriteFile(file, []byte(secret), 0o600); err != nil {
@@ -207,9 +207,12 @@ func (l *installation) startAgent(t *testing.T, mode string) {
 }
 
 // removeAgent leaves nothing by which the next agent would be this one.
-func (l *installation) removeAgent(t *testing.T, found []*unstructured.Unstructured) {
+func (l *installation) removeAgent(t *testing.T, found []*unstructured.Unstructured, cluster string) {
 	t.Helper()
 	ctx := context.Background()
+	if err := l.Delete(ctx, &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: cluster, Namespace: workspace}}); err != nil {
+		t.Errorf("forget the cluster: %v", err)
+	}
 	for _, object := range found {
 		if err := l.Delete(ctx, object); err != nil {
 			t.Errorf("remove the agent: %v", err)
