@@ -13,7 +13,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/muster-dev/muster/examples"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // DefaultReadyTimeout is how long a demo may take to become ready.
@@ -45,6 +47,7 @@ type DemoOptions struct {
 func Demo(ctx context.Context, o DemoOptions) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	ctrllog.SetLogger(logr.Discard()) // controller-runtime's clients complain without one
 	o = o.withDefaults()
 	options, cleanUp, err := o.prepare()
 	if err != nil {

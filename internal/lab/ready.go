@@ -16,11 +16,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
+// sayEvery is how often Ready says what it waits for.
+const sayEvery = 2 * time.Second
+
 // Ready returns when every agent has joined and streams and, with a seed, when
 // its bundles are Ready everywhere. Then demo.json exists. The error names what
 // is missing.
 func (l *Lab) Ready(ctx context.Context) error {
-	last := []string{"nothing was looked at"}
+	last, said := []string{"nothing was looked at"}, time.Now()
 	for {
 		missing, err := l.missing(ctx)
 		if err == nil && len(missing) == 0 {
@@ -28,6 +31,10 @@ func (l *Lab) Ready(ctx context.Context) error {
 		}
 		if err == nil {
 			last = missing
+		}
+		if time.Since(said) > sayEvery {
+			said = time.Now()
+			l.say(fmt.Sprintf("waiting for %d things: %s", len(last), last[0]))
 		}
 		if err := l.plane.Alive(); err != nil {
 			return err

@@ -29,9 +29,9 @@ func (s *scenario) editByHand(cluster, namespace, name, value string) {
 // the bundle says so, each with one write.
 func TestChangesByHandAreCorrected(t *testing.T) {
 	s := begin(t, "correct")
+	s.bundles("e2e-correct", "correctDrift:\n  enabled: true\n", ".")
 	s.must(s.clone.Write(map[string]string{
-		"fleet.yaml": "correctDrift:\n  enabled: true\n",
-		"one.yaml":   settings("e2e-correct", "one", "1"), "two.yaml": settings("e2e-correct", "two", "1"),
+		"one.yaml": settings("e2e-correct", "one", "1"), "two.yaml": settings("e2e-correct", "two", "1"),
 		"three.yaml": settings("e2e-correct", "three", "1"),
 	}))
 	commit := s.push("Start")
@@ -51,6 +51,7 @@ func TestChangesByHandAreCorrected(t *testing.T) {
 // Where the bundle does not say so, changes by hand are reported and left.
 func TestChangesByHandAreReported(t *testing.T) {
 	s := begin(t, "report")
+	s.bundles("e2e-report", "", ".")
 	s.must(s.clone.Write(map[string]string{
 		"one.yaml": settings("e2e-report", "one", "1"), "two.yaml": settings("e2e-report", "two", "1"),
 	}))

@@ -64,10 +64,7 @@ func (s *scenario) wantAny(cluster, group, version, kind, name string, want bool
 // (but namespaces, which bundles own together) or deleted one.
 func (s *scenario) writtenOnce() {
 	s.t.Helper()
-	settle(s.t, s.demo)
-	seen, err := s.demo.Audit(nil)
-	s.must(err)
-	for server, events := range seen {
+	for server, events := range shared.first {
 		assertIdentities(s.t, server, events)
 		if server == lab.HubName {
 			continue
@@ -137,7 +134,7 @@ func TestABrokenManifest(t *testing.T) {
 		"good/one.yaml": settings("e2e-broken", "good", "1"),
 		"bad/one.yaml":  settings("e2e-broken", "bad", "1"),
 	}))
-	s.splitBundles("good", "bad")
+	s.bundles("e2e-broken", "", "good", "bad")
 	commit := s.push("Start")
 	s.follow(nil)
 	s.awaitReady(commit)
@@ -175,6 +172,7 @@ func TestABrokenManifest(t *testing.T) {
 // A branch that does not exist keeps what runs and says so.
 func TestAMissingBranch(t *testing.T) {
 	s := begin(t, "branchless")
+	s.bundles("e2e-branchless", "", ".")
 	s.must(s.clone.Write(map[string]string{"one.yaml": settings("e2e-branchless", "one", "1")}))
 	commit := s.push("Start")
 	s.follow(nil)

@@ -21,6 +21,7 @@ import (
 // every object once and knows all of them.
 func TestAgentKilledInTheMiddleOfAnApply(t *testing.T) {
 	s := begin(t, "killed")
+	s.bundles("e2e-killed", "", ".")
 	const objects = 300
 	write := func(value string) string {
 		files := map[string]string{}
@@ -101,6 +102,7 @@ func (s *scenario) versions() map[string]string {
 // A manager that is killed and started again rewrites nothing.
 func TestManagerKilledAndRestarted(t *testing.T) {
 	s := begin(t, "restart")
+	s.bundles("e2e-restart", "", ".")
 	s.must(s.clone.Write(map[string]string{"one.yaml": settings("e2e-restart", "one", "1"), "two.yaml": settings("e2e-restart", "two", "1")}))
 	commit := s.push("Start")
 	s.follow(nil)
@@ -140,9 +142,9 @@ func TestManagerKilledAndRestarted(t *testing.T) {
 // its own, and takes the newest state when the hub is back.
 func TestHubUnreachableForAWhile(t *testing.T) {
 	s := begin(t, "away")
+	s.bundles("e2e-away", "correctDrift:\n  enabled: true\n", ".")
 	s.must(s.clone.Write(map[string]string{
-		"fleet.yaml": "correctDrift:\n  enabled: true\n",
-		"one.yaml":   settings("e2e-away", "one", "1"), "two.yaml": settings("e2e-away", "two", "1"),
+		"one.yaml": settings("e2e-away", "one", "1"), "two.yaml": settings("e2e-away", "two", "1"),
 	}))
 	commit := s.push("Start")
 	s.follow(nil)

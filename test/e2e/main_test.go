@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/muster-dev/muster/internal/lab/driver"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // startWithin bounds the start of the shared fleet on two cold cores.
@@ -22,9 +24,12 @@ var shared struct {
 	demo *driver.Demo
 	dir  string
 	err  error
+	// first is what the API servers saw until everything had come to rest.
+	first map[string][]driver.Event
 }
 
 func TestMain(m *testing.M) {
+	ctrllog.SetLogger(logr.Discard()) // its clients ask for one
 	code := m.Run()
 	if shared.demo != nil {
 		if err := shared.demo.Stop(); err != nil {
@@ -55,6 +60,12 @@ func fleet(t *testing.T) *driver.Demo {
 	})
 	if shared.err != nil {
 		t.Fatal(shared.err)
+	}
+	if shared.first == nil {
+		settle(t, shared.demo)
+		if shared.first, shared.err = shared.demo.Audit(nil); shared.err != nil {
+			t.Fatal(shared.err)
+		}
 	}
 	return shared.demo
 }

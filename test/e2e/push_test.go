@@ -11,16 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// splitBundles gives each directory a fleet.yaml, so that it is a bundle of its own.
-func (s *scenario) splitBundles(dirs ...string) {
-	s.t.Helper()
-	files := map[string]string{}
-	for _, dir := range dirs {
-		files[dir+"/fleet.yaml"] = "labels:\n  dir: " + dir + "\n"
-	}
-	s.must(s.clone.Write(files))
-}
-
 // uids are the uids of ConfigMaps on a cluster.
 func (s *scenario) uids(cluster, namespace string, names ...string) map[string]types.UID {
 	s.t.Helper()
@@ -36,6 +26,7 @@ func (s *scenario) uids(cluster, namespace string, names ...string) map[string]t
 // A pushed edit of one line writes one object on each cluster that has it.
 func TestAPushedEdit(t *testing.T) {
 	s := begin(t, "edit")
+	s.bundles("e2e-edit", "", ".")
 	s.must(s.clone.Write(map[string]string{
 		"one.yaml": settings("e2e-edit", "one", "1"), "two.yaml": settings("e2e-edit", "two", "1"),
 	}))
@@ -63,6 +54,7 @@ func TestAPushedEdit(t *testing.T) {
 // A file that is removed takes its object along and nothing else.
 func TestAFileRemoved(t *testing.T) {
 	s := begin(t, "prune")
+	s.bundles("e2e-prune", "", ".")
 	files := map[string]string{}
 	for i := range 4 {
 		files[fmt.Sprintf("%d.yaml", i)] = settings("e2e-prune", fmt.Sprintf("o-%d", i), "1")
@@ -93,7 +85,7 @@ func TestADirectoryRenamed(t *testing.T) {
 		"before/one.yaml": settings("e2e-rename", "one", "1"), "before/two.yaml": settings("e2e-rename", "two", "1"),
 		"stays/three.yaml": settings("e2e-rename", "three", "1"),
 	}))
-	s.splitBundles("before", "stays")
+	s.bundles("e2e-rename", "", "before", "stays")
 	commit := s.push("Start")
 	s.follow(nil)
 	s.awaitReady(commit)
@@ -140,6 +132,7 @@ func TestADirectoryRenamed(t *testing.T) {
 // A mistyped path deletes nothing, and the GitRepo says so.
 func TestAMistypedPath(t *testing.T) {
 	s := begin(t, "typo")
+	s.bundles("e2e-typo", "", "apps")
 	s.must(s.clone.Write(map[string]string{"apps/one.yaml": settings("e2e-typo", "one", "1"), "apps/two.yaml": settings("e2e-typo", "two", "1")}))
 	commit := s.push("Start")
 	s.follow(nil, "apps")
@@ -162,6 +155,7 @@ func TestAMistypedPath(t *testing.T) {
 // enters the other, and nobody else notices.
 func TestALabelMoves(t *testing.T) {
 	s := begin(t, "labels")
+	s.bundles("e2e-labels", "", ".")
 	const key = "e2e-zone"
 	objects := map[string]string{"one": configMap("e2e-labels", "one"), "two": configMap("e2e-labels", "two")}
 	s.must(s.clone.Write(map[string]string{"one.yaml": settings("e2e-labels", "one", "1"), "two.yaml": settings("e2e-labels", "two", "1")}))

@@ -20,7 +20,7 @@ import (
 
 // waitAtMost bounds every wait of a scenario: generous, since a wait that ends
 // well ends early.
-const waitAtMost = 60 * time.Second
+const waitAtMost = 40 * time.Second
 
 // scenario is one story with a repository and a GitRepo of its own in the
 // shared fleet.
@@ -182,6 +182,15 @@ func (s *scenario) label(cluster, key, value string) {
 		delete(c.Labels, key)
 	}
 	s.must(s.demo.Hub.Patch(s.ctx, &c, client.MergeFrom(before)))
+}
+
+// bundles makes directories ("." is the root) bundles that deploy into a
+// namespace, which then is theirs to make; more is added to each fleet.yaml.
+func (s *scenario) bundles(namespace, more string, dirs ...string) {
+	s.t.Helper()
+	for _, dir := range dirs {
+		s.must(s.clone.Write(map[string]string{dir + "/fleet.yaml": "defaultNamespace: " + namespace + "\n" + more}))
+	}
 }
 
 // settings is the text of a ConfigMap.

@@ -63,7 +63,7 @@ func Start(ctx context.Context, dir string, flags ...string) (*Demo, error) {
 // awaitContract returns when demo.json is there.
 func (d *Demo) awaitContract(ctx context.Context) error {
 	for {
-		if _, err := lab.ReadContract(d.Dir); err == nil {
+		if c, err := lab.ReadContract(d.Dir); err == nil && c.PIDs.Demo == d.PID() {
 			return nil
 		}
 		select {
