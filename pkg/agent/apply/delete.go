@@ -16,57 +16,58 @@ import (
 // Delete deletes one object, if nobody else would lose something by it.
 func (p *Applier) Delete(ctx context.Context, d core.Delete) core.Deleted {
 	answer := core.Deleted{Bundle: d.Bundle, Key: d.Key}
-	answer.Outcome, answer.Message = p.delete(ctx, d)
+	answer.Outcome, answer.Message, answer.Live = p.delete(ctx, d)
 	return answer
 }
 
-func (p *Applier) delete(ctx context.Context, d core.Delete) (core.DeleteOutcome, string) {
+func (p *Applier) delete(ctx context.Context, d core.Delete) (core.DeleteOutcome, string, *core.Live) {
 	group, kind, _, _ := d.Key.Split()
 	resource, err := p.client.Kinds.Any(group, kind, d.Version)
 	if errors.Is(err, kube.ErrNotServed) {
-		return core.DeleteGone, "" // a complete discovery says so: its objects went with it
+		return core.DeleteGone, "", nil // a complete discovery says so: its objects went with it
 	}
 	if err != nil {
-		return core.DeleteFailed, err.Error()
+		return core.DeleteFailed, err.Error(), nil
 	}
 	if d.Check {
 		if message, err := p.losses(ctx, d, resource); err != nil {
-			return core.DeleteFailed, err.Error()
+			return core.DeleteFailed, err.Error(), nil
 		} else if message != "" {
-			return core.DeleteBlocked, message
+			return core.DeleteBlocked, message, nil
 		}
 	}
 	namespace, name := place(d.Key, resource, content.Options{})
 	return p.deleteAt(ctx, d, resource.Path(namespace, name))
 }
 
-func (p *Applier) deleteAt(ctx context.Context, d core.Delete, path string) (core.DeleteOutcome, string) {
+func (p *Applier) deleteAt(ctx context.Context, d core.Delete, path string) (core.DeleteOutcome, string, *core.Live) {
 	data, err := p.client.Delete(ctx, d.ServiceAccount, path, d.UID)
 	switch {
 	case kube.IsGone(err):
-		return core.DeleteGone, ""
+		return core.DeleteGone, "", nil
 	case kube.IsStatus(err, 409):
 		return p.conflicted(ctx, d, path)
 	case err != nil:
-		return core.DeleteFailed, redact(err, d.Key)
+		return core.DeleteFailed, redact(err, d.Key), nil
 	}
-	return remaining(data)
+	outcome, message := remaining(data)
+	return outcome, message, nil
 }
 
 // conflicted looks why a delete with our uid was refused: another object of
 // that name is not ours.
-func (p *Applier) conflicted(ctx context.Context, d core.Delete, path string) (core.DeleteOutcome, string) {
+func (p *Applier) conflicted(ctx context.Context, d core.Delete, path string) (core.DeleteOutcome, string, *core.Live) {
 	live, err := p.read(ctx, path)
 	if err != nil {
-		return core.DeleteFailed, redact(err, d.Key)
+		return core.DeleteFailed, redact(err, d.Key), nil
 	}
 	if live == nil || live.UID != d.UID {
-		return core.DeleteGone, ""
+		return core.DeleteGone, "", live
 	}
 	if live.Terminating {
-		return core.DeleteTerminating, "is being deleted"
+		return core.DeleteTerminating, "is being deleted", nil
 	}
-	return core.DeleteFailed, "the API server refused the delete as a conflict"
+	return core.DeleteFailed, "the API server refused the delete as a conflict", nil
 }
 
 // remaining reads a delete's answer: a Status when the object is gone, else

@@ -49,8 +49,8 @@ type gathering struct {
 	planned []*object
 	// mark is the one being written, durable the newest that is stored.
 	mark, durable Mark
-	// written counts journals, stored is the newest that was answered.
-	written, stored   uint64
+	// written counts the journals that were asked for.
+	written           uint64
 	retryAt, failedAt time.Time
 	tries             int
 }
@@ -101,7 +101,10 @@ func (a *Agent) restoreIntents(s Saved) {
 			a.bundle(inv.UID, inv.Workspace, inv.Bundle).restore(inv.Entries, true)
 		}
 	}
-	a.gather.written, a.gather.stored = s.Journal.Sequence, s.Journal.Sequence
+	a.gather.written = s.Journal.Sequence
+	for _, sequence := range newest {
+		a.gather.written = max(a.gather.written, sequence) // never counted twice
+	}
 }
 
 // index rebuilds the reverse lookups from the inventories.

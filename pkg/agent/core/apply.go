@@ -46,6 +46,9 @@ func (a *Agent) due(b *bundle, o *object, now time.Time) bool {
 	if o.busy || o.surveying || o.check || !o.listed || !o.durable || o.conflict != "" || o.retryAt.After(now) {
 		return false
 	}
+	if o.changing() && !o.uncertain && !o.missing {
+		return false
+	}
 	if o.UID == "" && (!o.surveyed || a.otherBusy(b, o)) {
 		return false
 	}

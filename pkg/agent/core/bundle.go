@@ -152,7 +152,7 @@ func (b *bundle) inventory() Inventory {
 	inv := Inventory{Version: StateVersion, UID: b.uid, Workspace: b.workspace, Bundle: b.name, Generation: b.generation, Content: b.content}
 	for _, k := range b.order {
 		if o := b.objects[k]; o != nil && o.listed {
-			inv.Entries = append(inv.Entries, o.Entry)
+			inv.Entries = append(inv.Entries, o.entry())
 		}
 	}
 	return inv

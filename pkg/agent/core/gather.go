@@ -170,7 +170,9 @@ func (a *Agent) surveyed(e Surveyed) {
 }
 
 func (a *Agent) surveyedKey(s *SurveyResult) {
-	delete(a.gather.surveying, s.Key)
+	if delete(a.gather.surveying, s.Key); len(a.gather.surveying) == 0 {
+		a.stirAll() // all that waited for the last answer
+	}
 	for _, b := range a.concerned(s.Key) {
 		o := b.objects[s.Key]
 		if o == nil || !o.surveying {
@@ -239,6 +241,8 @@ func (a *Agent) plan() {
 		for _, k := range b.order {
 			if o := b.objects[k]; o != nil && o.want != nil && o.UID == "" && o.surveyed && !o.busy && o.conflict == "" {
 				a.planObject(b, o)
+			} else if o != nil && o.changing() && !o.uncertain && !o.missing {
+				a.gather.needed = true
 			}
 		}
 	}
@@ -321,8 +325,8 @@ func (a *Agent) journal() Journal {
 		}
 		inv := Inventory{Version: StateVersion, UID: uid, Workspace: b.workspace, Bundle: b.name}
 		for _, k := range b.order {
-			if o := b.objects[k]; o != nil && o.listed && !o.stored {
-				inv.Entries = append(inv.Entries, o.Entry)
+			if o := b.objects[k]; o != nil && o.listed && (!o.stored || o.uncertain || o.changing()) {
+				inv.Entries = append(inv.Entries, o.entry())
 				a.gather.planned = append(a.gather.planned, o)
 			}
 		}
@@ -345,11 +349,11 @@ func (a *Agent) journalWritten(e JournalWritten) {
 		a.notice("journal", e.Failure)
 		return
 	}
-	a.gather.tries, a.gather.stored = 0, a.gather.written
+	a.gather.tries = 0
 	a.notice("journal", "")
 	a.gather.durable = a.gather.mark
 	for _, o := range a.gather.planned {
-		o.durable = true
+		o.durable, o.uncertain = true, o.uncertain || o.changing()
 	}
 	a.gather.planned = nil
 	a.stirAll()

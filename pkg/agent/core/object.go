@@ -19,6 +19,9 @@ type object struct {
 	// surveyed means that the key was read live since it had to be; found is what was there.
 	surveyed, surveying bool
 	found               *Live
+	// uncertain means that the journal says that an apply of another content is
+	// about to happen: a crash makes it be sent again, whatever was sent before.
+	uncertain bool
 	// busy means that an apply or delete was asked for and not answered.
 	busy bool
 	// attempted is set by the first answer at this content.
@@ -98,6 +101,18 @@ func protected(k content.Key) bool {
 // applied tells whether the wanted object is on the cluster as far as we were answered.
 func (o *object) applied() bool {
 	return o.want != nil && o.UID != "" && o.Hash == o.want.Hash && o.Print != "" && !o.again
+}
+
+// changing tells whether what is on the cluster is about to be replaced.
+func (o *object) changing() bool { return o.listed && o.want != nil && o.UID != "" && !o.applied() }
+
+// entry returns the entry as it may be written: what is uncertain is left out.
+func (o *object) entry() Entry {
+	e := o.Entry
+	if o.UID != "" && (o.busy || o.changing()) {
+		e.Hash, e.Print = "", ""
+	}
+	return e
 }
 
 // modified tells whether fields we own differ from what the last apply left.

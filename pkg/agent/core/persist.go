@@ -18,7 +18,7 @@ func (a *Agent) persist(r *Ready, now time.Time) {
 		a.sequence++
 		b.writing, b.writeAt, b.writingVersion = true, time.Time{}, b.version
 		inv := b.inventory()
-		inv.Journal = a.gather.stored
+		inv.Journal = a.gather.written
 		b.writingKeys = b.writingKeys[:0]
 		for i := range inv.Entries {
 			b.writingKeys = append(b.writingKeys, inv.Entries[i].Key)
@@ -65,6 +65,7 @@ func (a *Agent) stateWritten(e StateWritten) {
 	for _, k := range b.writingKeys {
 		if o := b.objects[k]; o != nil && o.listed {
 			o.stored, o.durable = true, true
+			o.uncertain = o.uncertain && (o.busy || o.changing())
 		}
 	}
 	a.reporting.heads = true

@@ -52,7 +52,7 @@ type Inventory struct {
 	Bundle    string `json:"bundle"`
 	// Generation and Content that were applied last.
 	Generation int64 `json:"generation,omitempty"`
-	// Journal is the sequence of the newest journal that was stored before this.
+	// Journal is the sequence of the newest journal that was made before this.
 	Journal uint64     `json:"journal,omitempty"`
 	Content content.ID `json:"content,omitempty"`
 	Entries []Entry    `json:"entries,omitempty"`
