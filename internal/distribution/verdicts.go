@@ -35,14 +35,18 @@ func (c *Composer) wantsFor(ctx context.Context, cluster string, previous *proto
 			leaving[e.UID] = e.Content
 		}
 	}
-	heads := headsOf(previous, report)
+	present := presentOn(previous, report)
 	c.mu.Lock()
-	for _, b := range c.bundles {
+	for key, b := range c.bundles {
 		w := b.wantOn(cluster)
-		if w.Verdict == Wanted || heads[b.uid] {
+		if w.Verdict == Wanted || present[key][b.uid] {
 			out = append(out, w)
 		}
-		out = append(out, predecessors(b, w, cluster, previous, report)...)
+		for uid := range present[key] {
+			if uid != b.uid {
+				out = append(out, predecessor(w, uid))
+			}
+		}
 	}
 	c.mu.Unlock()
 	for i := range out {
@@ -53,19 +57,27 @@ func (c *Composer) wantsFor(ctx context.Context, cluster string, previous *proto
 	return out, nil
 }
 
-func headsOf(previous *protocol.Document, report *Acknowledged) map[string]bool {
-	heads := map[string]bool{}
+// presentOn lists the uids that a cluster has, by the bundle's workspace/name.
+func presentOn(previous *protocol.Document, report *Acknowledged) map[string]map[string]bool {
+	present := map[string]map[string]bool{}
+	add := func(workspace, name, uid string) {
+		key := workspace + "/" + name
+		if present[key] == nil {
+			present[key] = map[string]bool{}
+		}
+		present[key][uid] = true
+	}
 	if previous != nil {
 		for _, e := range previous.Entries {
-			heads[e.UID] = true
+			add(e.Workspace, e.Bundle, e.UID)
 		}
 	}
 	if report != nil {
 		for _, h := range report.Heads {
-			heads[h.UID] = true
+			add(h.Workspace, h.Bundle, h.UID)
 		}
 	}
-	return heads
+	return present
 }
 
 func (b *bundleState) wantOn(cluster string) BundleWant {
@@ -86,34 +98,15 @@ func (b *bundleState) wantOn(cluster string) BundleWant {
 	return w
 }
 
-// predecessors are bundles of the same name with another uid: deleted and made
-// anew. Their keys are handed over; what is left of them may go unless this
-// bundle holds a loss.
-func predecessors(b *bundleState, w BundleWant, cluster string, previous *protocol.Document, report *Acknowledged) []BundleWant {
-	var out []BundleWant
-	seen := map[string]bool{b.uid: true}
-	add := func(uid, workspace, name string) {
-		if seen[uid] || workspace != b.workspace || name != b.name {
-			return
-		}
-		seen[uid] = true
-		old := BundleWant{Workspace: workspace, Bundle: name, UID: uid, Verdict: NotWanted}
-		if w.Verdict == Unknown || w.Verdict == HeldLoss || w.Retain {
-			old.Verdict = HeldLoss
-		}
-		out = append(out, old)
+// predecessor is a bundle of the same name with another uid: deleted and made
+// anew. Its keys are handed over; what is left of it may go unless the new
+// bundle holds a loss or is not known.
+func predecessor(w BundleWant, uid string) BundleWant {
+	old := BundleWant{Workspace: w.Workspace, Bundle: w.Bundle, UID: uid, Verdict: NotWanted}
+	if w.Verdict == Unknown || w.Verdict == HeldLoss || w.Retain {
+		old.Verdict = HeldLoss
 	}
-	if previous != nil {
-		for _, e := range previous.Entries {
-			add(e.UID, e.Workspace, e.Bundle)
-		}
-	}
-	if report != nil {
-		for _, h := range report.Heads {
-			add(h.UID, h.Workspace, h.Bundle)
-		}
-	}
-	return out
+	return old
 }
 
 // howToRemove reads from what the cluster has how its objects are to be treated.
