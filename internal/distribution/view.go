@@ -15,9 +15,11 @@ import (
 type Reader struct {
 	store content.Store
 
-	mu    sync.Mutex // guards the maps
+	mu    sync.Mutex // guards the fields below
 	wants map[content.ID]Wants
 	keyed map[content.ID][]Keyed
+	// clusters and objects count what the maps hold, since one entry may be a thousand times another.
+	clusters, objects int
 }
 
 // NewReader returns a reader over store.
@@ -25,8 +27,12 @@ func NewReader(store content.Store) *Reader {
 	return &Reader{store: store, wants: map[content.ID]Wants{}, keyed: map[content.ID][]Keyed{}}
 }
 
-// maxDecoded bounds each of the reader's maps; a full one starts anew.
-const maxDecoded = 20000
+// The reader's maps hold at most this many clusters and objects, some 50 MB;
+// a full one starts anew.
+const (
+	maxClusters = 200_000
+	maxObjects  = 200_000
+)
 
 // Wants reads a bundle's wants; the empty id is no wants.
 func (r *Reader) Wants(ctx context.Context, workspace, id string) (Wants, error) {
@@ -48,8 +54,9 @@ func (r *Reader) Wants(ctx context.Context, workspace, id string) (Wants, error)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.wants) >= maxDecoded {
+	if r.clusters += len(w.Clusters); r.clusters > maxClusters {
 		clear(r.wants)
+		r.clusters = len(w.Clusters)
 	}
 	r.wants[content.ID(id)] = w
 	return w, nil
@@ -77,8 +84,9 @@ func (r *Reader) Objects(ctx context.Context, workspace string, id content.ID) (
 	k = keyedObjects(item)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.keyed) >= maxDecoded {
+	if r.objects += len(k); r.objects > maxObjects {
 		clear(r.keyed)
+		r.objects = len(k)
 	}
 	r.keyed[id] = k
 	return k, nil
