@@ -107,7 +107,9 @@ func New(opts Options) (*Pool, error) {
 // program finds what to start.
 func program(binary string) (path string, args []string, err error) {
 	if binary != "" {
-		return binary, nil, nil
+		// Children start in /, where a relative path would mean something else.
+		path, err = filepath.Abs(binary)
+		return path, nil, err
 	}
 	self, err := os.Executable()
 	if err != nil {

@@ -37,7 +37,8 @@ type Release struct {
 	APIVersions []string
 	// MaxObjects bounds the result; 0 means no bound.
 	MaxObjects int
-	// Progress is told each template before it is executed, one at a time; may be nil.
+	// Progress, if not nil, is told each template before it is executed, one at a
+	// time. That finds the template that breaks a limit; the objects may be incomplete.
 	Progress func(file string)
 }
 
@@ -130,7 +131,7 @@ func (r Release) execute(c *loaded, values chartutil.Values) (map[string]string,
 		printed, err := c.run(values)
 		restore()
 		if err != nil {
-			return nil, err
+			continue // it may include one that is a partial now; another names the file that is looked for
 		}
 		for name, text := range printed {
 			all[name] = text
