@@ -93,7 +93,7 @@ func (g *Gateway) readAssignment(ctx context.Context, c *caller, obeyed protocol
 	if err != nil && !apierrors.IsNotFound(err) {
 		return posted{}, broken(err)
 	}
-	doc := post(&a).to(c)
+	doc := g.post(&a).to(c)
 	if !isBehind(doc, obeyed.Mark()) {
 		return doc, nil
 	}

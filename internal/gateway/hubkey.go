@@ -27,6 +27,7 @@ const (
 	hubKeyNext     = "next"         // seed, base64
 	hubKeyRecovery = "recovery-pub" // public half only; the private one was printed once
 	hubKeyCAs      = "ca-hashes"    // optional, one per line, set by operators
+	hubKeyRecover  = "recovered"    // optional, the recovery key's word for the keys above
 )
 
 // HubKey signs documents and join answers. All replicas share it.
@@ -35,6 +36,7 @@ type HubKey struct {
 	current, next ed25519.PrivateKey
 	trust         protocol.TrustSet
 	recovery      string
+	recovered     string
 	now           func() time.Time
 }
 
@@ -95,7 +97,7 @@ func newHubKey(namespace string) (*corev1.Secret, ed25519.PrivateKey, error) {
 }
 
 func readHubKey(secret corev1.Secret) (*HubKey, error) {
-	k := &HubKey{id: string(secret.Data[hubKeyID]), now: time.Now}
+	k := &HubKey{id: string(secret.Data[hubKeyID]), recovered: string(secret.Data[hubKeyRecover]), now: time.Now}
 	if k.id == "" {
 		return nil, fmt.Errorf("read Secret %s: it has no %s", secret.Name, hubKeyID)
 	}
@@ -116,6 +118,32 @@ func readHubKey(secret corev1.Secret) (*HubKey, error) {
 		RecoveryKeyHash: protocol.Fingerprint(recovery),
 	}
 	return k, nil
+}
+
+// RecoverKeys returns the Secret of a hub that lost its keys: new ones, which
+// the recovery key vouches for, under the hub id that agents know. Agents that
+// trust the old keys take the new ones from the next document they get.
+func RecoverKeys(namespace, hubID, recoverySeed string, now time.Time) (*corev1.Secret, error) {
+	recovery, err := protocol.ParseSeed(strings.TrimSpace(recoverySeed))
+	if err != nil {
+		return nil, fmt.Errorf("read the recovery key: %w", err)
+	}
+	secret, _, err := newHubKey(namespace)
+	if err != nil {
+		return nil, err
+	}
+	secret.Data[hubKeyID] = []byte(hubID)
+	secret.Data[hubKeyRecovery] = []byte(protocol.EncodeKey(protocol.Public(recovery)))
+	key, err := readHubKey(*secret)
+	if err != nil {
+		return nil, err
+	}
+	text, err := protocol.SignRecovery(recovery, protocol.Recovery{Hub: hubID, HubKeys: key.trust.HubKeys, Time: now.Unix()})
+	if err != nil {
+		return nil, err
+	}
+	secret.Data[hubKeyRecover] = []byte(text)
+	return secret, nil
 }
 
 // ID is the hub id: the audience of every agent's requests.

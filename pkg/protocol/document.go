@@ -106,4 +106,18 @@ type Envelope struct {
 	Signature string `json:"signature,omitempty"`
 	// Document is the JSON text of a Document, byte for byte as it was signed.
 	Document string `json:"document,omitempty"`
+	// Recovery is a compact JWS over Recovery, sent for as long as agents may be waiting for it.
+	Recovery string `json:"recovery,omitempty"`
+}
+
+// Recovery replaces the hub keys that an agent trusts, when the hub lost its
+// own. The recovery key signs it, of which agents know the hash.
+type Recovery struct {
+	Hub string `json:"hub"`
+	// Key is the recovery public key, base64.
+	Key string `json:"key"`
+	// HubKeys are Ed25519 public keys (base64), current first, then next.
+	HubKeys []string `json:"hubKeys"`
+	// Time of signing, unix seconds.
+	Time int64 `json:"time"`
 }

@@ -43,7 +43,7 @@ func VerifyHeader(signature string, trust TrustSet) (Header, error) {
 // Open returns the document of an envelope after it checked the signature, the
 // digest of the bytes and that header and document speak of the same revision.
 func Open(env Envelope, trust TrustSet) (Document, Header, error) {
-	h, err := VerifyHeader(env.Signature, trust)
+	h, err := verifyOrRecover(env, trust)
 	if err != nil {
 		return Document{}, Header{}, err
 	}

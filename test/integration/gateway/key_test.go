@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/muster-dev/muster/internal/gateway"
 	"github.com/muster-dev/muster/pkg/agent/hubclient"
 	"github.com/muster-dev/muster/pkg/protocol"
 )
@@ -143,5 +146,41 @@ func TestCertificatesAreJudgedByPinsAndTheHubsTime(t *testing.T) {
 			h.compose(id, 0, 1)
 			next(t, "a document over TLS", updates)
 		})
+	}
+}
+
+func TestHubThatLostItsKeysIsRecovered(t *testing.T) {
+	h := newHub(t)
+	// A hub whose recovery key we hold, as a person would who printed it.
+	h.namespace += "-lost"
+	h.create(namespace(h.namespace))
+	var err error
+	h.key, err = gateway.LoadOrCreate(t.Context(), h.api, h.namespace)
+	check(t, err)
+	recovery := h.key.Recovery()
+	first := h.start()
+	id := first.joined("a")
+	obeyed := h.compose(id, 0, 1)
+	first.stop()
+
+	secret, err := gateway.RecoverKeys(h.namespace, h.key.ID(), recovery, time.Now())
+	check(t, err)
+	check(t, h.api.Delete(t.Context(), &corev1.Secret{ObjectMeta: secret.ObjectMeta}))
+	h.create(secret)
+	lost := h.key.Trust().HubKeys[0]
+	h.key, err = gateway.LoadOrCreate(t.Context(), h.api, h.namespace)
+	check(t, err)
+	second := h.start()
+	c := second.client(id)
+	updates, _ := watching(t, c, obeyed)
+	h.compose(id, 0, 2)
+	// Until it is composed anew, the old key's document is served, and it is still trusted.
+	u := next(t, "a document", updates)
+	for u.Document.Revision < 2 {
+		u = next(t, "a document signed by the new key", updates)
+	}
+	adopted, changed := c.Adopt(u.Document, u.Header)
+	if !changed || adopted.Trust.HubKeys[0] == lost || adopted.Trust.RecoveryKeyHash != id.Trust.RecoveryKeyHash {
+		t.Errorf("the agent trusts %+v", adopted.Trust)
 	}
 }
