@@ -153,6 +153,9 @@ type Live struct {
 	Message string
 	// Changes are field paths that are not as desired, for people.
 	Changes []string
+	// AsDesired is true if every desired field has its value, whoever owns it:
+	// a change by hand that a person took back by hand.
+	AsDesired bool
 	// Done is true for a finished Job that will remove itself.
 	Done bool
 	// Terminating is true once it is being deleted.

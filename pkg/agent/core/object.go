@@ -120,7 +120,10 @@ func (o *object) modified(bundle string) bool {
 	if o.live == nil || o.missing || o.Print == "" || o.Print == plainPrint {
 		return false
 	}
-	return o.live.Prints[Manager(o.Role, bundle)] != o.Print || (!o.live.Labelled && !coOwned(o.Role))
+	if !o.live.Labelled && !coOwned(o.Role) {
+		return true
+	}
+	return o.live.Prints[Manager(o.Role, bundle)] != o.Print && !o.live.AsDesired
 }
 
 // see takes a newer sight of the object.

@@ -143,6 +143,7 @@ func (l *Loop) explain(e core.Observed, object map[string]any) {
 	for _, c := range diff.Compare(desired, object, "muster", l.mask) {
 		e.Live.Changes = append(e.Live.Changes, c.String())
 	}
+	e.Live.AsDesired = len(e.Live.Changes) == 0
 }
 
 // raw is the part of an object that a rebuild needs.
