@@ -171,6 +171,19 @@ func (c *Composer) Observe(ctx context.Context, r *v1alpha1.Rollout, b *v1alpha1
 	}
 }
 
+// CatchUp takes over a stored rollout that the composer has not seen as it is:
+// another process wrote it, or its wants could not be read before.
+func (c *Composer) CatchUp(ctx context.Context, r *v1alpha1.Rollout, b *v1alpha1.Bundle) {
+	c.mu.Lock()
+	seen := c.bundles[r.Spec.Workspace+"/"+r.Spec.Bundle]
+	same := seen != nil && seen.known && seen.uid == r.Spec.UID && seen.wantsID == r.Status.Wants &&
+		seen.removing == r.Status.Removing && seen.paused == (b != nil && b.Spec.Paused)
+	c.mu.Unlock()
+	if !same {
+		c.Observe(ctx, r, b)
+	}
+}
+
 func sortedNames(set map[string]bool) []string {
 	names := make([]string, 0, len(set))
 	for name := range set {
@@ -265,13 +278,13 @@ func sameWant(a, b *bundleState, cluster string) bool {
 	return oka == okb && va.Content == vb.Content && wa.Generation == wb.Generation && wa.Retain == wb.Retain
 }
 
-// variantsOn lists what every known bundle wants on a cluster, by workspace/name.
+// variantsOn lists what every known bundle wants and is given on a cluster, by workspace/name.
 func (c *Composer) variantsOn(cluster string) map[string]Variant {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out := map[string]Variant{}
 	for name, b := range c.bundles {
-		if v, _, ok := b.wants.VariantOf(cluster); ok && !b.removing {
+		if v, _, ok := b.wants.VariantOf(cluster); ok && !b.removing && !b.paused {
 			out[name] = v
 		}
 	}
@@ -332,6 +345,9 @@ func (c *Composer) Compose(ctx context.Context, workspace, name string) (time.Du
 		return 0, err
 	}
 	in, err := c.gather(ctx, cluster, &obj, assignment, epoch)
+	if errors.Is(err, errHeld) {
+		return 0, nil // The release marks it.
+	}
 	if err != nil {
 		return 0, err
 	}

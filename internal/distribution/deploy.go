@@ -78,7 +78,7 @@ func (d *Deployer) Deploy(ctx context.Context, workspace string, desired []Desir
 	d.renderAll(ctx, works, failed)
 	for _, w := range works {
 		if failed[w.key()] == nil {
-			if err := d.decide(ctx, fleet, w, works); err != nil {
+			if err := d.decide(ctx, fleet, w, d.ownersBeside(w.key(), works, failed)); err != nil {
 				failed[w.key()] = err
 			}
 		}
@@ -110,30 +110,6 @@ func (d *Deployer) renderAll(ctx context.Context, works []*work, failed map[stri
 	for i, w := range works {
 		group.Go(func() error {
 			errs[i] = d.renderWork(ctx, w)
-			return nil
-		})
-	}
-	_ = group.Wait() // Errors are kept per bundle, in errs.
-	for i, err := range errs {
-		if err != nil {
-			failed[works[i].key()] = err
-		}
-	}
-}
-
-// parallelCommits bounds writes to the hub's API at once.
-const parallelCommits = 8
-
-func (d *Deployer) commitAll(ctx context.Context, works []*work, failed map[string]error) {
-	var group errgroup.Group
-	group.SetLimit(parallelCommits)
-	errs := make([]error, len(works))
-	for i, w := range works {
-		if failed[w.key()] != nil {
-			continue
-		}
-		group.Go(func() error {
-			errs[i] = d.commit(ctx, w)
 			return nil
 		})
 	}

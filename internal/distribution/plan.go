@@ -100,15 +100,20 @@ type Guarded struct {
 	Hold     *v1alpha1.Hold
 	// Losses is the loss set that waits or was just approved.
 	Losses []string
+	// Released says that the loss was approved just now.
+	Released bool
 }
 
 // GuardInput is what a guard judges.
 type GuardInput struct {
-	Bundle   string // kind and name as muster approve takes them, such as bundle/app
-	Loss     Loss
-	OwnAct   bool
-	Planned  Wants
-	Left     []string
+	Bundle  string // kind and name as muster approve takes them, such as bundle/app
+	Loss    Loss
+	OwnAct  bool
+	Planned Wants
+	Left    []string
+	// Held is what waits already. It is released by an approval or by the loss going away, never by
+	// who looks again: a label that moves meanwhile makes no deletion in Git a person's own act.
+	Held     []v1alpha1.Hold
 	Approved []v1alpha1.Approval
 	// ApprovedSets are the loss sets of Approved, by their content id.
 	ApprovedSets map[string][]string
@@ -121,7 +126,7 @@ type GuardInput struct {
 // additions and updates go on, lost objects stay, lost clusters keep what runs.
 func Guard(in GuardInput) (Guarded, error) {
 	set := in.Loss.Set()
-	verdict := in.Loss.Verdict(in.OwnAct)
+	verdict := in.Loss.Verdict(in.OwnAct && len(in.Held) == 0)
 	out := Guarded{Wants: withoutHolds(in.Planned), Approved: in.Approved}
 	if verdict == "" {
 		return out, nil
@@ -143,6 +148,7 @@ func Guard(in GuardInput) (Guarded, error) {
 		if n := len(out.Approved); n > 20 {
 			out.Approved = out.Approved[n-20:]
 		}
+		out.Released = true
 		return out, nil
 	}
 	out.Hold = &v1alpha1.Hold{

@@ -2,6 +2,7 @@ package distribution
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -39,16 +40,15 @@ func (d *Deployer) Remove(ctx context.Context, workspace string, departing []Dep
 	if err != nil {
 		return nil, err
 	}
+	var errs []error
 	for _, one := range departing {
 		hold, err := d.removeOne(ctx, fleet, one)
-		if err != nil {
-			return holds, err
-		}
+		errs = append(errs, err)
 		if hold != nil {
 			holds[workspace+"/"+one.Bundle.Name] = *hold
 		}
 	}
-	return holds, nil
+	return holds, errors.Join(errs...)
 }
 
 func (d *Deployer) removeOne(ctx context.Context, f *fleet, one Departing) (*v1alpha1.Hold, error) {
@@ -64,12 +64,13 @@ func (d *Deployer) removeOne(ctx context.Context, f *fleet, one Departing) (*v1a
 		return nil, err
 	}
 	key := one.Bundle.Namespace + "/" + one.Bundle.Name
+	others := d.ownersBeside(key, nil, nil)
 	loss, err := measureLoss(lossInput{
 		Before: wants, Deleted: true, Forgets: one.Bundle.Spec.KeepResources != nil && *one.Bundle.Spec.KeepResources,
 		Objects: func(id content.ID) ([]Keyed, error) { return d.Reader.Objects(ctx, one.Bundle.Namespace, id) },
 		Gone:    func(cluster string) bool { return !f.exists[cluster] },
 		OwnedElsewhere: func(cluster string, k content.Key) (bool, error) {
-			return d.ownedElsewhere(ctx, key, cluster, k, nil)
+			return others.want(ctx, cluster, k)
 		},
 	})
 	if err != nil {
@@ -80,7 +81,7 @@ func (d *Deployer) removeOne(ctx context.Context, f *fleet, one Departing) (*v1a
 		return nil, err
 	}
 	guarded, err := Guard(GuardInput{
-		Bundle: "bundle/" + one.Bundle.Name, Loss: loss, OwnAct: one.OwnAct, Approved: r.Status.Approved, ApprovedSets: sets,
+		Bundle: "bundle/" + one.Bundle.Name, Loss: loss, OwnAct: one.OwnAct, Held: r.Status.Holds, Approved: r.Status.Approved, ApprovedSets: sets,
 		Approve: one.Approve, By: one.By, Reason: one.Reason, Now: d.now(),
 	})
 	if err != nil {

@@ -25,6 +25,10 @@ func workspaceOf(key string) string {
 	return workspace
 }
 
+// errHeld says that what bundles want is changing as a unit right now: half of
+// it would part what is to be handed over.
+var errHeld = errors.New("the workspace is held")
+
 // wantsFor collects every bundle's say about one cluster: of those that want
 // it, and of those that it has or reports and that do not.
 func (c *Composer) wantsFor(ctx context.Context, cluster string, previous *protocol.Document, report *Acknowledged) ([]BundleWant, error) {
@@ -37,6 +41,11 @@ func (c *Composer) wantsFor(ctx context.Context, cluster string, previous *proto
 	}
 	present := presentOn(previous, report)
 	c.mu.Lock()
+	if c.held[workspaceOf(cluster)] > 0 {
+		c.waiting[cluster] = true
+		c.mu.Unlock()
+		return nil, errHeld
+	}
 	for key, b := range c.bundles {
 		w := b.wantOn(cluster)
 		if w.Verdict == Wanted || present[key][b.uid] {

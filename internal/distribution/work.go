@@ -32,11 +32,13 @@ type work struct {
 	observed string
 	approve  string
 
-	outcomes []Outcome
-	rendered map[content.ID][]Keyed
-	blobs    []content.Blob
-	wants    Wants // next, after guards
-	status   v1alpha1.RolloutStatus
+	outcomes []Outcome // sorted by cluster
+	// receivers of the same change take objects over from this bundle, by workspace/name.
+	receivers map[string]*work
+	rendered  map[content.ID][]Keyed
+	blobs     []content.Blob
+	wants     Wants // next, after guards
+	status    v1alpha1.RolloutStatus
 }
 
 func (w *work) key() string { return w.desired.Key() }
@@ -67,10 +69,14 @@ func (d *Deployer) prepare(ctx context.Context, f *fleet, one Desired) (*work, e
 		}
 		w.status = *w.rollout.Status.DeepCopy()
 	}
+	if w.status.Removing {
+		w.previous = Wants{} // It was let go; what comes back is new.
+	}
 	if err := w.match(f); err != nil {
 		return nil, err
 	}
 	if w.unchanged() {
+		d.Composer.CatchUp(ctx, w.rollout, w.bundle)
 		return nil, nil
 	}
 	return w, nil
@@ -179,7 +185,7 @@ func (w *work) optionsKey(m targets.Match) string {
 func (w *work) unchanged() bool {
 	r := w.rollout
 	if r == nil || w.bundle == nil || r.Spec.UID != string(w.bundle.UID) || r.Status.ObservedInputs != w.observed ||
-		r.Status.BundleGeneration != w.bundle.Generation {
+		r.Status.BundleGeneration != w.bundle.Generation || r.Status.Removing {
 		return false
 	}
 	w.approve = w.bundle.Annotations[v1alpha1.AnnotationApprove]
@@ -260,7 +266,7 @@ func (d *Deployer) renderMatch(ctx context.Context, w *work, m targets.Match, ke
 
 // decide plans the next wants, judges what they would lose, and writes the
 // result into the work's status.
-func (d *Deployer) decide(ctx context.Context, f *fleet, w *work, batch []*work) error {
+func (d *Deployer) decide(ctx context.Context, f *fleet, w *work, others *owners) error {
 	planned := PlanWants(d.now(), PlanInput{
 		Strategy: rollout.Strategy{All: true}, Generation: d.generation(w), Previous: w.previous, Outcomes: w.outcomes,
 	})
@@ -274,13 +280,14 @@ func (d *Deployer) decide(ctx context.Context, f *fleet, w *work, batch []*work)
 		Objects: func(id content.ID) ([]Keyed, error) { return d.objects(ctx, w, id) },
 		Gone:    func(cluster string) bool { return !f.exists[cluster] },
 		OwnedElsewhere: func(cluster string, key content.Key) (bool, error) {
-			return d.ownedElsewhere(ctx, w.key(), cluster, key, batch)
+			return others.want(ctx, cluster, key)
 		},
 		Forgets: w.keeps(),
 	})
 	if err != nil {
 		return fmt.Errorf("weigh what bundle %s would lose: %w", w.key(), err)
 	}
+	w.receivers = others.receivers
 	guarded, err := d.guard(ctx, w, loss, planned, baseline)
 	if err != nil {
 		return err
@@ -293,10 +300,11 @@ func (w *work) keeps() bool {
 	return k != nil && *k
 }
 
-// generation continues the stored count; a ledger that was lost continues
+// generation continues the stored count, also that of a bundle of the same name
+// made before, whose wants are taken over; a ledger that was lost continues
 // above every generation that any document carries.
 func (d *Deployer) generation(w *work) int64 {
-	if w.rollout != nil && (w.bundle == nil || w.rollout.Spec.UID == string(w.bundle.UID)) {
+	if w.rollout != nil {
 		return w.rollout.Status.Generation
 	}
 	if w.bundle == nil {
@@ -308,7 +316,7 @@ func (d *Deployer) generation(w *work) int64 {
 // baseline is what losses are counted against: what was last Ready or
 // approved, else what was wanted.
 func (d *Deployer) baseline(ctx context.Context, w *work) (Wants, string, error) {
-	if w.rollout == nil {
+	if w.rollout == nil || w.rollout.Status.Removing {
 		return Wants{}, "", nil
 	}
 	id := w.rollout.Status.LastGood
@@ -321,8 +329,8 @@ func (d *Deployer) baseline(ctx context.Context, w *work) (Wants, string, error)
 
 func (d *Deployer) guard(ctx context.Context, w *work, loss Loss, planned Planned, baseline Wants) (Guarded, error) {
 	in := GuardInput{
-		Bundle: "bundle/" + w.desired.Bundle.Name, Loss: loss, OwnAct: w.desired.OwnAct, Planned: planned.Wants,
-		Left: leftOf(baseline, planned.Wants), Approved: w.status.Approved, Now: d.now(),
+		Bundle: "bundle/" + w.desired.Bundle.Name, Loss: loss, OwnAct: w.ownAct(), Planned: planned.Wants,
+		Left: leftOf(baseline, planned.Wants), Held: w.status.Holds, Approved: w.status.Approved, Now: d.now(),
 	}
 	var err error
 	if in.ApprovedSets, err = d.approvedSets(ctx, w.desired.Bundle.Namespace, w.status.Approved); err != nil {
@@ -334,6 +342,14 @@ func (d *Deployer) guard(ctx context.Context, w *work, loss Loss, planned Planne
 		in.Reason = w.bundle.Annotations[v1alpha1.AnnotationApproveReason]
 	}
 	return Guard(in)
+}
+
+// ownAct tells whether a person's own act is all there is to judge: not if the
+// stored Bundle holds something from Git that its Rollout has not followed yet.
+func (w *work) ownAct() bool {
+	interrupted := w.bundle != nil && w.bundle.Spec.Source != nil && w.rollout != nil &&
+		w.rollout.Status.BundleGeneration != w.bundle.Generation
+	return w.desired.OwnAct && !interrupted
 }
 
 func leftOf(before, after Wants) []string {
@@ -374,7 +390,9 @@ func (w *work) conclude(planned Planned, g Guarded, baselineID string) error {
 		w.blobs = append(w.blobs, blob)
 		w.status.LastGood = baselineID
 	}
-	if len(g.Losses) > 0 && len(g.Approved) > len(w.status.Approved) {
+	if g.Released {
+		// What was approved is what later losses are counted against.
+		w.status.LastGood = string(blob.ID)
 		losses, err := LossBlob(g.Losses)
 		if err != nil {
 			return err
@@ -406,43 +424,13 @@ func (d *Deployer) objects(ctx context.Context, w *work, id content.ID) ([]Keyed
 	return d.Reader.Objects(ctx, w.desired.Bundle.Namespace, id)
 }
 
-// ownedElsewhere tells whether another bundle wants the key on the cluster,
-// by what this batch plans or else by what is stored. It is asked only for
-// keys that are really lost.
-func (d *Deployer) ownedElsewhere(ctx context.Context, self, cluster string, key content.Key, batch []*work) (bool, error) {
-	inBatch := map[string]bool{}
-	for _, other := range batch {
-		inBatch[other.key()] = true
-		if other.key() == self {
-			continue
-		}
-		for _, o := range other.outcomes {
-			if o.Cluster != cluster {
-				continue
-			}
-			have, err := d.objects(ctx, other, o.Variant.Content)
-			if err != nil {
-				return false, err
-			}
-			if has(have, key) {
-				return true, nil
-			}
-		}
+// objectsOn are what the plan wants on a cluster.
+func (w *work) objectsOn(ctx context.Context, d *Deployer, cluster string) ([]Keyed, error) {
+	i := sort.Search(len(w.outcomes), func(i int) bool { return w.outcomes[i].Cluster >= cluster })
+	if i == len(w.outcomes) || w.outcomes[i].Cluster != cluster {
+		return nil, nil
 	}
-	for name, v := range d.Composer.variantsOn(cluster) {
-		if name == self || inBatch[name] {
-			continue
-		}
-		workspace, _, _ := strings.Cut(name, "/")
-		have, err := d.Reader.Objects(ctx, workspace, v.Content)
-		if err != nil {
-			return false, err
-		}
-		if has(have, key) {
-			return true, nil
-		}
-	}
-	return false, nil
+	return d.objects(ctx, w, w.outcomes[i].Variant.Content)
 }
 
 func has(objects []Keyed, key content.Key) bool {
