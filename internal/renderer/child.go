@@ -111,7 +111,7 @@ func (c child) answer(r request) (retire bool, err error) {
 	if err := armCPU(c.limits.CPU); err != nil {
 		return true, err
 	}
-	j := job{inputs: r.Inputs, limits: c.limits}
+	j := job{inputs: r.Inputs, limits: c.limits, files: r.Files}
 	if r.Trace {
 		j.progress = func(file string) { fmt.Fprintln(os.Stderr, tracePrefix+file) }
 	}
@@ -124,7 +124,7 @@ func (c child) respond(j job) response {
 	if err != nil {
 		return response{Fault: faultOf(err), Retire: true}
 	}
-	return response{Item: &done.item, Retire: done.tainted || grown(c.limits)}
+	return response{Item: &done.item, Files: done.files, Retire: done.tainted || grown(c.limits)}
 }
 
 // grown tells whether this process holds so much memory that a fresh one is cheaper.

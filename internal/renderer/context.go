@@ -36,5 +36,13 @@ func NeedsContext(files []bundle.File, o v1alpha1.BundleOptions) bool {
 }
 
 func mentionsCluster(text []byte, templates bool) bool {
-	return bytes.Contains(text, []byte(labelPrefix)) || (templates && bytes.Contains(text, []byte("${"))) || bytes.Contains(text, []byte(`\u`)) || bytes.Contains(text, []byte(`\x`))
+	if bytes.Contains(text, []byte(labelPrefix)) || (templates && bytes.Contains(text, []byte("${"))) {
+		return true
+	}
+	// An escape may hide either; encoding/json itself writes only these.
+	escapes := bytes.Count(text, []byte(`\u`)) + bytes.Count(text, []byte(`\x`))
+	for _, harmless := range []string{`\u003c`, `\u003e`, `\u0026`, `\u2028`, `\u2029`} {
+		escapes -= bytes.Count(text, []byte(harmless))
+	}
+	return escapes > 0
 }

@@ -30,11 +30,15 @@ type request struct {
 	Inputs Inputs `json:"inputs"`
 	// Trace renders file by file and names each on stderr, to find the one that breaks a limit.
 	Trace bool `json:"trace,omitempty"`
+	// Files asks in which file each object stands.
+	Files bool `json:"files,omitempty"`
 }
 
 type response struct {
-	Item  *content.Item   `json:"item,omitempty"`
-	Fault *manifest.Fault `json:"fault,omitempty"`
+	Item *content.Item `json:"item,omitempty"`
+	// Files of the item's objects, if asked for.
+	Files map[content.Key]string `json:"files,omitempty"`
+	Fault *manifest.Fault        `json:"fault,omitempty"`
 	// Retire says that the child ends now: it could influence the next bundle, or has grown.
 	Retire bool `json:"retire,omitempty"`
 }

@@ -65,6 +65,7 @@ func TestNeedsContextFindsWhatDiffersBetweenClusters(t *testing.T) {
 		"plain values":                    {values(`{"a": "b"}`), false},
 		"a template in values":            {values(`{"a": "${ .ClusterName }"}`), true},
 		"an escaped template in values":   {values(`{"a": "\u0024{ .ClusterName }"}`), true},
+		"escaped angle brackets":          {values(`{"a": "\u003cb\u003e \u0026"}`), false},
 		"a label in values":               {values(`{"a": "global.fleet.clusterLabels.x"}`), true},
 		"templateValues":                  {v1alpha1.HelmOptions{TemplateValues: map[string]string{"a": "b"}}, true},
 		"a template in a values file":     {v1alpha1.HelmOptions{ValuesFiles: []string{"templated.yaml"}}, true},

@@ -39,6 +39,8 @@ type Options struct {
 	IdleFor time.Duration
 	// MemoBytes of results kept in memory; 0 = 64 MiB, negative = none.
 	MemoBytes int64
+	// Files fills content.Item.Files: in which file each object stands.
+	Files bool
 }
 
 func (o Options) withDefaults() Options {
@@ -66,6 +68,7 @@ func or[T comparable](value, otherwise T) T {
 type Pool struct {
 	binary  string
 	args    []string
+	files   bool
 	wall    time.Duration
 	idleFor time.Duration
 	limits  Limits
@@ -100,6 +103,7 @@ func New(opts Options) (*Pool, error) {
 		limits: Limits{MemoryBytes: opts.MemoryBytes, CPU: opts.CPU, OutputBytes: opts.OutputBytes, MaxObjects: opts.MaxObjects, Renders: opts.RendersPerWorker},
 		slots:  make(chan struct{}, opts.Workers),
 		memo:   newMemo(opts.MemoBytes),
+		files:  opts.Files,
 		alive:  alive, stop: stop,
 	}, nil
 }
@@ -183,6 +187,7 @@ func (p *Pool) renderOnce(in Inputs) (result, error) {
 	case resp.Item == nil:
 		return result{}, errors.New("the render process answered nothing")
 	}
+	resp.Item.Files = resp.Files
 	return result{item: *resp.Item}, nil
 }
 
@@ -195,7 +200,7 @@ func (p *Pool) try(in Inputs) (response, *manifest.Fault, error) {
 	if err != nil {
 		return response{}, nil, err
 	}
-	resp, err := w.render(ctx, request{Inputs: in})
+	resp, err := w.render(ctx, request{Inputs: in, Files: p.files})
 	if err == nil {
 		p.rest(w)
 		return resp, nil, nil

@@ -19,11 +19,13 @@ type job struct {
 	inputs   Inputs
 	limits   Limits
 	progress func(file string) // nil unless traced
+	files    bool              // say in which file each object stands
 }
 
 // rendered is what a job gives.
 type rendered struct {
-	item content.Item
+	item  content.Item
+	files map[content.Key]string
 	// tainted says that this process has state left over that the next bundle could see.
 	tainted bool
 }
@@ -67,7 +69,19 @@ func (j job) run() (rendered, error) {
 		Options: ContentOptions(j.inputs),
 		Objects: finished,
 	}
-	return rendered{item: item, tainted: tainted}, nil
+	return rendered{item: item, files: j.filesOf(objects), tainted: tainted}, nil
+}
+
+// filesOf says where finished objects were written, if that was asked for.
+func (j job) filesOf(objects []manifest.Object) map[content.Key]string {
+	if !j.files {
+		return nil
+	}
+	files := make(map[content.Key]string, len(objects))
+	for i := range objects {
+		files[objects[i].Key()] = objects[i].File
+	}
+	return files
 }
 
 // finished renders once; objects are what the manifests were made of.
