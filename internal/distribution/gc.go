@@ -22,7 +22,7 @@ func (s *Sweeper) Sweep(now time.Time, packs []StoredPack, reachable func(worksp
 	next := map[string]time.Time{}
 	var dead []string
 	for _, p := range packs {
-		if anyReachable(p, reachable) {
+		if p.Asked || anyReachable(p, reachable) {
 			continue
 		}
 		since, ok := s.since[p.Name]

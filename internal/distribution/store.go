@@ -51,6 +51,8 @@ type packInfo struct {
 	workspace string
 	chunks    int
 	items     []content.BlobEntry
+	// asked says that somebody relied on the pack since the last sweep.
+	asked bool
 }
 
 var _ content.Store = (*SecretStore)(nil)
@@ -158,11 +160,16 @@ func parseIndex(text string) ([]content.BlobEntry, error) {
 	return out, nil
 }
 
-// Has tells whether a pack with the item is known.
+// Has tells whether a pack with the item is known. Who asks may be about to
+// rely on the answer, so the pack counts as reachable at the next sweep.
 func (s *SecretStore) Has(workspace string, id content.ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, ok := s.where[workspace+"/"+string(id)]
+	name, ok := s.where[workspace+"/"+string(id)]
+	if info, known := s.packs[name]; known && !info.asked {
+		info.asked = true
+		s.packs[name] = info
+	}
 	return ok
 }
 
@@ -172,48 +179,64 @@ func (s *SecretStore) Get(ctx context.Context, workspace string, id content.ID) 
 	if data, ok := s.kept(workspace, id); ok {
 		return data, nil
 	}
-	if !s.Has(workspace, id) {
-		if err := s.Refresh(ctx); err != nil {
-			return nil, err
-		}
+	data, err := s.find(ctx, workspace, id)
+	if !errors.Is(err, content.ErrNotFound) {
+		return data, err
 	}
-	s.mu.Lock()
-	name, ok := s.where[workspace+"/"+string(id)]
-	info := s.packs[name]
-	s.mu.Unlock()
-	if !ok {
-		return nil, fmt.Errorf("item %s of workspace %s: %w", id, workspace, content.ErrNotFound)
-	}
-	if err := s.load(ctx, name, info); err != nil {
+	// What is known may be older than what is stored.
+	if err := s.Refresh(ctx); err != nil {
 		return nil, err
 	}
-	if data, ok := s.kept(workspace, id); ok {
-		return data, nil
-	}
-	return nil, fmt.Errorf("pack %s lacks item %s that its index lists: %w", name, id, content.ErrDamaged)
+	return s.find(ctx, workspace, id)
 }
 
-func (s *SecretStore) load(ctx context.Context, name string, info packInfo) error {
+// find reads an item from the packs that are known.
+func (s *SecretStore) find(ctx context.Context, workspace string, id content.ID) ([]byte, error) {
+	for {
+		s.mu.Lock()
+		name, ok := s.where[workspace+"/"+string(id)]
+		info := s.packs[name]
+		s.mu.Unlock()
+		if !ok {
+			return nil, fmt.Errorf("item %s of workspace %s: %w", id, workspace, content.ErrNotFound)
+		}
+		blobs, err := s.load(ctx, name, info)
+		if errors.Is(err, content.ErrNotFound) {
+			s.forget(name) // Another pack may have the item too.
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range blobs {
+			if b.ID == id {
+				return b.Data, nil
+			}
+		}
+		return nil, fmt.Errorf("pack %s lacks item %s that its index lists: %w", name, id, content.ErrDamaged)
+	}
+}
+
+func (s *SecretStore) load(ctx context.Context, name string, info packInfo) ([]content.Blob, error) {
 	var data []byte
 	for i := range info.chunks {
 		var secret corev1.Secret
 		if err := s.getSecret(ctx, chunkName(name, i), &secret); err != nil {
 			if apierrors.IsNotFound(err) {
-				s.forget(name)
-				return fmt.Errorf("read pack %s: %w: %w", name, content.ErrNotFound, err)
+				return nil, fmt.Errorf("read pack %s: %w: %w", name, content.ErrNotFound, err)
 			}
-			return fmt.Errorf("read pack %s: %w", name, err)
+			return nil, fmt.Errorf("read pack %s: %w", name, err)
 		}
 		data = append(data, secret.Data[packKey]...)
 	}
 	blobs, err := content.DecodePack(data)
 	if err != nil {
-		return fmt.Errorf("read pack %s: %w", name, err)
+		return nil, fmt.Errorf("read pack %s: %w", name, err)
 	}
 	for _, b := range blobs {
 		s.keep(info.workspace, b.ID, b.Data)
 	}
-	return nil
+	return blobs, nil
 }
 
 func (s *SecretStore) getSecret(ctx context.Context, name string, into *corev1.Secret) error {
@@ -260,11 +283,23 @@ func (s *SecretStore) Observe(meta metav1.Object) error {
 	return nil
 }
 
-// Delete removes a pack: its index first, so that nothing finds half of it.
+// Gone learns that a pack's first chunk was deleted, by this replica or
+// another: what is not there must not be called stored.
+func (s *SecretStore) Gone(meta metav1.Object) {
+	if _, first := meta.GetAnnotations()[annotationItems]; first {
+		s.forget(meta.GetName())
+	}
+}
+
+// Delete removes a pack: its index first, so that nothing finds half of it. A
+// pack that somebody asked for since PackItems stays.
 func (s *SecretStore) Delete(ctx context.Context, name string) error {
 	s.mu.Lock()
-	chunks := s.packs[name].chunks
+	chunks, asked := s.packs[name].chunks, s.packs[name].asked
 	s.mu.Unlock()
+	if asked {
+		return nil
+	}
 	s.forget(name)
 	for i := range chunks {
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: chunkName(name, i)}}
@@ -339,13 +374,16 @@ func (s *SecretStore) keep(workspace string, id content.ID, data []byte) {
 	}
 }
 
-// PackItems returns the items of every known pack, by pack name, sorted by name.
+// PackItems returns the items of every known pack, sorted by name, and whether
+// somebody asked for it since the last time.
 func (s *SecretStore) PackItems() []StoredPack {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := make([]StoredPack, 0, len(s.packs))
 	for name, info := range s.packs {
-		out = append(out, StoredPack{Name: name, Workspace: info.workspace, Items: info.items})
+		out = append(out, StoredPack{Name: name, Workspace: info.workspace, Items: info.items, Asked: info.asked})
+		info.asked = false
+		s.packs[name] = info
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
 	return out
@@ -356,4 +394,6 @@ type StoredPack struct {
 	Name      string
 	Workspace string
 	Items     []content.BlobEntry
+	// Asked says that somebody may be about to point to it.
+	Asked bool
 }

@@ -125,7 +125,7 @@ func (l *listener) followContent(ctx context.Context) error {
 			klog.FromContext(ctx).Error(err, "pack ignored")
 		}
 	}
-	_, err = informer.AddEventHandler(on(observe, nil, nil))
+	_, err = informer.AddEventHandler(on(observe, nil, func(s *corev1.Secret) { l.hub.store.Gone(s) }))
 	return err
 }
 

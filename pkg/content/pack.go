@@ -36,7 +36,8 @@ type BlobEntry struct {
 }
 
 // EncodePack returns the compressed bytes of a pack and its name, a digest of
-// the unpacked bytes. Blobs are sorted and stored once each, in one zstd frame,
+// the workspace and the unpacked bytes: what two workspaces store alike is
+// still each one's own. Blobs are sorted and stored once each, in one zstd frame,
 // so that variants which differ in a name share nearly everything.
 func EncodePack(p Pack) (data []byte, name string, err error) {
 	blobs := uniqueBlobs(p.Blobs)
@@ -54,13 +55,20 @@ func EncodePack(p Pack) (data []byte, name string, err error) {
 	for _, b := range blobs {
 		raw.Write(b.Data)
 	}
-	sum := sha256.Sum256(raw.Bytes())
+	sum := digestOf(p.Workspace, raw.Bytes())
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(windowFor(raw.Len())))
 	if err != nil {
 		return nil, "", fmt.Errorf("compress pack of %s/%s: %w", p.Workspace, p.Bundle, err)
 	}
 	defer func() { err = errors.Join(err, enc.Close()) }()
 	return enc.EncodeAll(raw.Bytes(), nil), hex.EncodeToString(sum[:10]), nil
+}
+
+func digestOf(workspace string, raw []byte) []byte {
+	h := sha256.New()
+	fmt.Fprintf(h, "%d:%s", len(workspace), workspace)
+	h.Write(raw) // A hash never fails.
+	return h.Sum(nil)
 }
 
 // windowFor returns the smallest power of two that spans size, within what
