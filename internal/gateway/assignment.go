@@ -97,6 +97,14 @@ func (g *Gateway) readAssignment(ctx context.Context, c *caller, obeyed protocol
 	if !isBehind(doc, obeyed.Mark()) {
 		return doc, nil
 	}
+	// A cluster that was just removed has no document either: no reason to stop the hub.
+	m, err := g.readMember(ctx, c.name.Namespace+"/"+c.name.Name)
+	if err != nil {
+		return posted{}, err
+	}
+	if m == nil || m.object != c.object || m.identity != c.identity {
+		return posted{}, revoked()
+	}
 	g.opts.OnHubWentBack(ctx, obeyed)
 	return posted{}, refuse(protocol.CodeHubWentBack, "an operator must run muster approve hub-restore",
 		"the hub has revision %d of epoch %d, this agent obeyed revision %d of epoch %d",

@@ -104,7 +104,7 @@ func (g *Gateway) identify(r *http.Request, token *protocol.RequestToken) (*call
 		return nil, refuse(protocol.CodeConflict, "reset one of them", "several clusters carry this key")
 	}
 	if len(found) == 0 {
-		return nil, refuse(protocol.CodeRevoked, "join again with a new token", "no cluster of this hub has this key")
+		return nil, revoked()
 	}
 	m := found[0]
 	key, _ := m.key(token.KeyID)
@@ -116,6 +116,10 @@ func (g *Gateway) identify(r *http.Request, token *protocol.RequestToken) (*call
 		return nil, refuse(protocol.CodeUnauthorized, "", "the request token does not prove its key for this request")
 	}
 	return &caller{member: m, key: key, session: token.Claims.Session}, nil
+}
+
+func revoked() *refusal {
+	return refuse(protocol.CodeRevoked, "join again with a new token", "no cluster of this hub has this key")
 }
 
 // findUnknown reads the cluster that the token points at: a cache that is

@@ -81,7 +81,12 @@ func (g *Gateway) feed(out *lineWriter, r *http.Request, c *caller, st *stream, 
 		}
 		select {
 		case <-changed:
-			doc, _ = g.board.get(c)
+			// Usually this returns at once. A document that is older than the last
+			// one sent, or none, is either a cache that is behind or a hub that went back.
+			var err error
+			if doc, err = g.catchUp(r.Context(), c, g.headerOf(c, sent)); err != nil {
+				return err
+			}
 		case <-keepAlive.C:
 			line = protocol.KeepAliveLine
 		case <-st.poked:
@@ -93,6 +98,13 @@ func (g *Gateway) feed(out *lineWriter, r *http.Request, c *caller, st *stream, 
 		case <-r.Context().Done():
 			return nil
 		}
+	}
+}
+
+// headerOf says what this hub signed for a document that was sent to the caller.
+func (g *Gateway) headerOf(c *caller, sent protocol.Mark) protocol.Header {
+	return protocol.Header{
+		Hub: g.key.ID(), Cluster: c.identity, Assignment: sent.Assignment, Epoch: sent.Epoch, Revision: sent.Revision,
 	}
 }
 
