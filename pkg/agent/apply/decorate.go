@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 
@@ -20,12 +21,11 @@ func decorate(a core.Apply, o content.Object, options content.Options, namespace
 	if err := json.Unmarshal(o.Manifest, &object); err != nil {
 		return nil, fmt.Errorf("decode manifest of %s: %w", a.Key, err)
 	}
+	Normalize(object)
 	metadata, ok := object["metadata"].(map[string]any)
 	if !ok {
 		return nil, fmt.Errorf("manifest of %s has no metadata", a.Key)
 	}
-	delete(metadata, "managedFields")
-	delete(metadata, "creationTimestamp")
 	if namespace == "" {
 		delete(metadata, "namespace")
 	} else {
@@ -43,6 +43,26 @@ func decorate(a core.Apply, o content.Object, options content.Options, namespace
 		set(metadata, "annotations", "meta.helm.sh/release-namespace", options.Namespace)
 	}
 	return json.Marshal(object)
+}
+
+// Normalize brings an object into the form in which the API server keeps it,
+// where server-side apply would lose track otherwise: a Secret's stringData is
+// written into data, whose fields nobody would own.
+func Normalize(object map[string]any) {
+	if metadata, ok := object["metadata"].(map[string]any); ok {
+		delete(metadata, "managedFields")
+		delete(metadata, "creationTimestamp")
+	}
+	texts, ok := object["stringData"].(map[string]any)
+	if !ok || object["kind"] != "Secret" || object["apiVersion"] != "v1" {
+		return
+	}
+	delete(object, "stringData")
+	for k, v := range texts {
+		if s, ok := v.(string); ok {
+			set(object, "data", k, base64.StdEncoding.EncodeToString([]byte(s)))
+		}
+	}
 }
 
 func set(metadata map[string]any, field, key, value string) {

@@ -57,7 +57,7 @@ func (l *Loop) warn(ctx context.Context, reason, message string) {
 	event := map[string]any{
 		"apiVersion": "v1", "kind": "Event",
 		"metadata":       map[string]any{"generateName": "muster-agent-", "namespace": namespace},
-		"involvedObject": map[string]any{"apiVersion": "v1", "kind": "Namespace", "name": namespace},
+		"involvedObject": map[string]any{"apiVersion": "v1", "kind": "Secret", "name": "muster-agent-identity", "namespace": namespace},
 		"reason":         reason, "message": message, "type": "Warning",
 		"source":         map[string]any{"component": "muster-agent"},
 		"firstTimestamp": now.Format(time.RFC3339), "lastTimestamp": now.Format(time.RFC3339), "count": 1,

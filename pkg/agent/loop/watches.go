@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/muster-dev/muster/pkg/agent/apply"
 	"github.com/muster-dev/muster/pkg/agent/core"
 	"github.com/muster-dev/muster/pkg/agent/health"
 	"github.com/muster-dev/muster/pkg/agent/kube"
@@ -140,6 +141,7 @@ func (l *Loop) explain(e core.Observed, object map[string]any) {
 	if err != nil {
 		return // a manifest that does not decode was never applied
 	}
+	apply.Normalize(desired)
 	for _, c := range diff.Compare(desired, object, "muster", l.mask) {
 		e.Live.Changes = append(e.Live.Changes, c.String())
 	}

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,6 +20,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/muster-dev/muster/internal/lab/plane"
 	"github.com/muster-dev/muster/pkg/agent"
@@ -44,6 +47,7 @@ type hub struct {
 	fetches  int
 	changed  chan struct{}
 	refusal  *protocol.Error
+	pushed   int
 }
 
 var _ agent.Hub = (*hub)(nil)
@@ -61,17 +65,17 @@ func newHub(tb testing.TB) *hub {
 }
 
 func (h *hub) Watch(ctx context.Context, mark protocol.Mark, deliver func(protocol.Envelope)) error {
-	for {
+	for seen := 0; ; {
 		h.mu.Lock()
-		envelope, document, changed, refusal := h.envelope, h.document, h.changed, h.refusal
+		envelope, document, changed, refusal, pushed := h.envelope, h.document, h.changed, h.refusal, h.pushed
 		h.mu.Unlock()
 		if refusal != nil {
 			return refusal
 		}
 		at := protocol.Mark{Assignment: document.Assignment, Epoch: document.Epoch, Revision: document.Revision}
-		if document.Revision > 0 && !mark.Equal(at) {
+		if document.Revision > 0 && !mark.Equal(at) || pushed > seen {
 			deliver(envelope)
-			mark = at
+			mark, seen = at, pushed
 		}
 		select {
 		case <-changed:
@@ -164,6 +168,7 @@ type world struct {
 	namespace string // of objects
 	state     string // of the agent
 	stop      func()
+	requests  *counter
 }
 
 var worlds = struct {
@@ -184,7 +189,7 @@ func newWorld(t *testing.T) *world {
 	worlds.Unlock()
 	w := &world{T: t, hub: newHub(t), config: config, client: client, namespace: fmt.Sprintf("w%d", n), state: fmt.Sprintf("agent%d", n)}
 	w.create("", "v1", "namespaces", namespace(w.state))
-	t.Cleanup(func() { w.halt() })
+	t.Cleanup(w.clean)
 	return w
 }
 
@@ -198,7 +203,55 @@ func (w *world) start() { w.startWith(w.hub) }
 func (w *world) startWith(h agent.Hub) {
 	w.Helper()
 	config := rest.CopyConfig(w.config)
+	w.requests = &counter{}
+	config.Wrap(w.requests.wrap)
 	w.startOn(config, h)
+}
+
+// counter counts the requests of an agent, and may refuse some.
+type counter struct {
+	mu     sync.Mutex
+	lines  []string
+	refuse func(r *http.Request) error
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func (c *counter) wrap(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		c.mu.Lock()
+		c.lines = append(c.lines, r.Method+" "+r.URL.Path+"?"+r.URL.RawQuery)
+		refuse := c.refuse
+		c.mu.Unlock()
+		if refuse != nil {
+			if err := refuse(r); err != nil {
+				return nil, err
+			}
+		}
+		return next.RoundTrip(r)
+	})
+}
+
+// take returns the requests since the last call.
+func (c *counter) take() (all, writes []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all = c.lines
+	c.lines = nil
+	for _, l := range all {
+		if !strings.HasPrefix(l, "GET") {
+			writes = append(writes, l)
+		}
+	}
+	return all, writes
+}
+
+func (c *counter) refusing(f func(r *http.Request) error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refuse = f
 }
 
 func (w *world) startOn(config *rest.Config, h agent.Hub) {
@@ -223,6 +276,26 @@ func (w *world) startOn(config *rest.Config, h agent.Hub) {
 		if err := <-done; err != nil {
 			w.Errorf("agent: %v", err)
 		}
+	}
+}
+
+// clean ends the agent and removes what could be taken for another test's:
+// the tests share one API server and, without a controller, namespaces stay.
+func (w *world) clean() {
+	w.halt()
+	for _, r := range []dynamic.ResourceInterface{
+		w.resource(w.namespace, "v1", "configmaps"), w.resource(w.namespace, "v1", "secrets"),
+		w.resource("", "apiextensions.k8s.io/v1", "customresourcedefinitions"),
+	} {
+		err := r.DeleteCollection(context.Background(), metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: "muster.dev/bundle"})
+		if err != nil {
+			w.Errorf("clean: %v", err)
+		}
+	}
+	patch := []byte(`{"metadata":{"labels":{"muster.dev/bundle":null}}}`)
+	_, err := w.resource("", "v1", "namespaces").Patch(context.Background(), w.namespace, types.MergePatchType, patch, metav1.PatchOptions{})
+	if err != nil && !kube.IsGone(err) {
+		w.Errorf("clean: %v", err)
 	}
 }
 
@@ -282,7 +355,8 @@ func (w *world) eventually(what string, f func() bool) {
 		}
 	}
 	report, n := w.hub.last()
-	text, err := json.MarshalIndent(report, "", " ")
+	report.Facts = nil
+	text, err := json.Marshal(report)
 	w.Fatalf("not within 20 s: %s\nreport %d: %s %v", what, n, text, err)
 }
 
@@ -348,4 +422,74 @@ func (w *world) ns() content.Object {
 func (w *world) entries(entries ...protocol.Entry) {
 	w.Helper()
 	w.hub.assign(w.T, func(d *protocol.Document) { d.Entries, d.Removals, d.Handovers = entries, nil, nil })
+}
+
+// removal assigns nothing but one removal.
+func (w *world) removal(r protocol.Removal) {
+	w.Helper()
+	w.hub.assign(w.T, func(d *protocol.Document) {
+		d.Entries, d.Handovers, d.Removals = nil, nil, []protocol.Removal{r}
+	})
+}
+
+// headGone waits until the newest report lacks a bundle's inventory.
+func (w *world) headGone(uid string) {
+	w.Helper()
+	w.eventually("no inventory of "+uid, func() bool {
+		report, _ := w.hub.last()
+		if report.Revision != w.hub.revision() {
+			return false
+		}
+		for _, h := range report.Heads {
+			if h.UID == uid {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// message waits until the agent says something of itself.
+func (w *world) message(part string) {
+	w.Helper()
+	w.eventually("a message with "+part, func() bool {
+		report, _ := w.hub.last()
+		return strings.Contains(strings.Join(report.Messages, "\n"), part)
+	})
+}
+
+// settle waits until the agent has made no request for a while: what it would
+// do by mistake it does within that.
+func (w *world) settle() {
+	w.Helper()
+	count := func() int {
+		w.requests.mu.Lock()
+		defer w.requests.mu.Unlock()
+		return len(w.requests.lines)
+	}
+	last, since := count(), time.Now()
+	w.eventually("quiet", func() bool {
+		if n := count(); n != last {
+			last, since = n, time.Now()
+		}
+		return time.Since(since) > 700*time.Millisecond
+	})
+}
+
+// push delivers an envelope as it is.
+func (h *hub) push(e protocol.Envelope) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.envelope = e
+	h.pushed++
+	close(h.changed)
+	h.changed = make(chan struct{})
+}
+
+func (h *hub) refuse(e *protocol.Error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.refusal = e
+	close(h.changed)
+	h.changed = make(chan struct{})
 }
