@@ -85,41 +85,39 @@ func add(metadata map[string]any, field, key, value string) {
 	metadata[field] = pairs
 }
 
-// sourcesOf finds the file each object was written in. Charts print objects that
-// stand in no file as they are: those are traced to the chart, and what Muster
-// adds to the options file.
+// sourcesOf finds the file each object was written in. What Muster itself adds
+// comes from the options file; what Kustomize makes of several files, and knows
+// by its kustomization only, is traced to the file that holds the object's name.
 func sourcesOf(b *bundle.Bundle, item content.Item) []string {
-	files := map[string]string{}
-	for _, f := range b.Files {
-		objects, err := manifest.Decode(f.Path, f.Data, manifest.Options{Lenient: true})
-		if err != nil {
-			continue // a template, or no manifest at all
-		}
-		for _, o := range objects {
-			files[o.Group+"/"+o.Kind+"/"+o.Name] = f.Path
-		}
-	}
+	named := namedIn(b.Files)
 	sources := make([]string, len(item.Objects))
 	for i, object := range item.Objects {
 		group, kind, _, name := object.Key.Split()
-		file, ok := files[group+"/"+kind+"/"+name]
-		if !ok {
-			file = origin(b, object)
+		file := item.Files[object.Key]
+		if written := named[group+"/"+kind+"/"+name]; written != "" {
+			file = written
+		}
+		if object.Role == content.RoleReleaseNamespace {
+			file = b.OptionsFile
 		}
 		sources[i] = path.Join(b.Path, file)
 	}
 	return sources
 }
 
-// origin of an object that stands in no file of the bundle as it is.
-func origin(b *bundle.Bundle, object content.Object) string {
-	if object.Role == content.RoleReleaseNamespace {
-		return b.OptionsFile
+// namedIn maps group/kind/name to the file of a bundle that holds it.
+func namedIn(files []bundle.File) map[string]string {
+	named := map[string]string{}
+	for _, f := range files {
+		objects, err := manifest.Decode(f.Path, f.Data, manifest.Options{Lenient: true})
+		if err != nil {
+			continue // a template, or no manifest at all
+		}
+		for _, o := range objects {
+			named[o.Group+"/"+o.Kind+"/"+o.Name] = f.Path
+		}
 	}
-	if b.Kind == bundle.KindHelm {
-		return "Chart.yaml"
-	}
-	return ""
+	return named
 }
 
 // mergeLabels lays labels over others.

@@ -76,7 +76,7 @@ func (a *app) render(ctx context.Context, o renderOptions, dir string) error {
 		return err
 	}
 	f.inventory.clusters = clusters
-	pool, err := renderer.New(renderer.Options{})
+	pool, err := renderer.New(renderer.Options{Files: true})
 	if err != nil {
 		return err
 	}

@@ -42,6 +42,9 @@ type Item struct {
 	Objects []Object `json:"objects,omitempty"`
 	// Source for KindSource.
 	Source *Source `json:"source,omitempty"`
+	// Files in which objects stand, relative to the bundle, where somebody asked
+	// for them: for people's eyes, never encoded.
+	Files map[Key]string `json:"-"`
 }
 
 // Options are what the agent must know of a bundle's options.

@@ -22,7 +22,7 @@ func TestColumnsAndShortNamesAreWhatKubectlShows(t *testing.T) {
 		short   string
 		columns []string
 	}{
-		"gitrepos":       {"mgr", []string{"Name", "Repo", "Commit", "Bundles", "Clusters", "Ready", "Reason", "Age", "Message"}},
+		"gitrepos":       {"mgr", []string{"Name", "Repo", "Commit", "Bundles", "Deployed", "Ready", "Reason", "Age", "Message"}},
 		"bundles":        {"mb", []string{"Name", "Path", "Gen", "Clusters", "Ready", "Reason", "Age", "Message"}},
 		"clusters":       {"mc", []string{"Name", "Bundles", "Connected", "Last-Seen", "Version", "Ready", "Reason", "Age"}},
 		"clustergroups":  {"mcg", []string{"Name", "Clusters", "Age"}},

@@ -24,7 +24,7 @@ func TestGetPrintsTheColumnsOfTheCRD(t *testing.T) {
 	h.make(t, gitRepo(h, "shop"), gitRepo(h, "lab"))
 	got := h.run(t, "get", "gitrepos")
 	lines := strings.Split(strings.TrimSpace(got.out), "\n")
-	if len(lines) != 3 || strings.Join(strings.Fields(lines[0]), " ") != "NAME REPO COMMIT BUNDLES CLUSTERS READY REASON AGE" {
+	if len(lines) != 3 || strings.Join(strings.Fields(lines[0]), " ") != "NAME REPO COMMIT BUNDLES DEPLOYED READY REASON AGE" {
 		t.Fatalf("got\n%s", got.out)
 	}
 	if fields := strings.Fields(lines[2]); fields[0] != "shop" || fields[1] != "https://git.example.com/shop" {
