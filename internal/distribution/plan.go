@@ -1,11 +1,15 @@
 package distribution
 
 import (
+	"errors"
 	"fmt"
+	"maps"
+	"path"
 	"slices"
 	"sort"
 	"time"
 
+	"github.com/muster-dev/muster/internal/renderer"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/content"
 	"github.com/muster-dev/muster/pkg/rollout"
@@ -181,28 +185,40 @@ func withHold(w Wants, left []string) Wants {
 }
 
 // Problems lists per-cluster errors, grouped by message, at most limit of them.
-func Problems(bundle string, outcomes []Outcome, limit int) []v1alpha1.Problem {
+// Files are named from the root of the repository, as the user sees them.
+func Problems(b *v1alpha1.Bundle, outcomes []Outcome, limit int) []v1alpha1.Problem {
 	clusters := map[string][]string{}
+	problems := map[string]v1alpha1.Problem{}
 	for _, o := range outcomes {
 		if o.Err != nil {
-			clusters[o.Err.Error()] = append(clusters[o.Err.Error()], o.Cluster)
+			p := problemOf(b, o.Err)
+			key := fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Message)
+			problems[key] = p
+			clusters[key] = append(clusters[key], o.Cluster)
 		}
 	}
-	messages := make([]string, 0, len(clusters))
-	for m := range clusters {
-		messages = append(messages, m)
-	}
-	sort.Strings(messages)
 	var out []v1alpha1.Problem
-	for _, m := range messages {
+	for _, key := range slices.Sorted(maps.Keys(problems)) {
 		if len(out) == limit {
 			break
 		}
-		sort.Strings(clusters[m])
-		out = append(out, v1alpha1.Problem{
-			Bundle: bundle, Severity: "error", Code: v1alpha1.ReasonRenderFailed,
-			Message: truncate(fmt.Sprintf("%s (on %s)", m, firstFew(clusters[m])), 1024),
-		})
+		p := problems[key]
+		sort.Strings(clusters[key])
+		p.Message = truncate(fmt.Sprintf("%s (on %s)", p.Message, firstFew(clusters[key])), 1024)
+		out = append(out, p)
+	}
+	return out
+}
+
+func problemOf(b *v1alpha1.Bundle, err error) v1alpha1.Problem {
+	out := v1alpha1.Problem{Bundle: b.Name, Severity: "error", Code: v1alpha1.ReasonRenderFailed, Message: err.Error()}
+	var p *renderer.Problem
+	if !errors.As(err, &p) {
+		return out
+	}
+	out.Message, out.Line, out.Column, out.File, out.Suggestion = p.Message, p.Line, p.Column, p.File, p.Suggestion
+	if p.File != "" && b.Spec.Source != nil {
+		out.File = path.Join(b.Spec.Source.Path, p.File)
 	}
 	return out
 }

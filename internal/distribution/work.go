@@ -247,7 +247,8 @@ func (w *work) reusable() map[string]Variant {
 
 func (d *Deployer) renderMatch(ctx context.Context, w *work, m targets.Match, key string) (Variant, error) {
 	item, err := d.Render(ctx, renderer.Inputs{
-		Bundle: w.desired.Bundle.Name, Kind: w.inputs.Kind, Files: w.inputs.Files,
+		// A customization may choose a kustomization, and so the kind.
+		Bundle: w.desired.Bundle.Name, Kind: bundle.KindOf(w.inputs.Files, m.Options), Files: w.inputs.Files,
 		Options: m.Options, Context: m.Context, Facts: w.facts[clusterKey(m)],
 	})
 	if err != nil {
@@ -257,11 +258,15 @@ func (d *Deployer) renderMatch(ctx context.Context, w *work, m targets.Match, ke
 	if err != nil {
 		return Variant{}, err
 	}
+	identity, err := renderer.Identity(item)
+	if err != nil {
+		return Variant{}, err
+	}
 	w.rendered[id] = keyedObjects(item)
 	if !d.Store.Has(w.desired.Bundle.Namespace, id) {
-		w.blobs = append(w.blobs, content.Blob{Kind: content.KindManifests, ID: id, Data: data})
+		w.blobs = append(w.blobs, content.Blob{Kind: content.KindManifests, ID: id, Identity: identity, Data: data})
 	}
-	return Variant{Content: id, Identity: id, Options: key}, nil
+	return Variant{Content: id, Identity: identity, Options: key}, nil
 }
 
 // decide plans the next wants, judges what they would lose, and writes the
@@ -412,7 +417,7 @@ func (w *work) conclude(planned Planned, g Guarded, baselineID string) error {
 		w.status.Holds = []v1alpha1.Hold{*g.Hold}
 		w.status.Held = len(g.Wants.Clusters) + len(g.Wants.HeldClusters)
 	}
-	w.status.Problems = Problems(w.desired.Bundle.Name, w.outcomes, 20)
+	w.status.Problems = Problems(w.desired.Bundle, w.outcomes, 20)
 	return nil
 }
 
