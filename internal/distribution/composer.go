@@ -71,6 +71,8 @@ type bundleState struct {
 	removing             bool
 	paused               bool
 	held                 map[string]bool
+	// told says that whoever shows states knows of these wants.
+	told bool
 }
 
 // ComposerOptions are what a Composer needs beside its client; all are required.
@@ -166,6 +168,9 @@ func (c *Composer) Observe(ctx context.Context, r *v1alpha1.Rollout, b *v1alpha1
 	c.mu.Unlock()
 	// Status first: nothing may be called Ready between the new wants and the new document.
 	c.touched(key, touched)
+	c.mu.Lock()
+	next.told = true
+	c.mu.Unlock()
 	for _, cluster := range touched {
 		c.Mark(cluster)
 	}
@@ -221,6 +226,18 @@ func (c *Composer) Facing(bundle, cluster string) status.Facing {
 	f.UID, f.Generation, f.Content = b.uid, w.Generation, string(w.Content)
 	f.Wanted, f.Held = w.Verdict == Wanted, w.Verdict == HeldLoss
 	return f
+}
+
+// Told returns the id of the wants of a bundle whose consequences Touched has
+// been told of; "" while that is under way. A rollout with other wants is not
+// what any state speaks of yet.
+func (c *Composer) Told(bundle string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if b := c.bundles[bundle]; b != nil && b.told {
+		return b.wantsID
+	}
+	return ""
 }
 
 // BundlesOn lists the bundles (workspace/name) that want a cluster or hold its removal.

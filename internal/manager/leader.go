@@ -56,7 +56,7 @@ func newLeader(mgr manager.Manager, h *hub, signer distribution.Signer, o Option
 	l.repos = gitrepo.New(c, gitrepo.Options{
 		Live: mgr.GetAPIReader(), Mirrors: h.mirrors, Deployer: deployer, Status: l.status, Hooks: l.hooks, Clock: h.clock,
 	})
-	l.bundles = bundlecontroller.New(c, deployer, l.repos.Reread)
+	l.bundles = bundlecontroller.New(c, deployer, l.repos.Reread, l.status.Refused)
 	l.touch = newTouch(c, l)
 	return l
 }

@@ -29,12 +29,14 @@ type Controller struct {
 	deployer *distribution.Deployer
 	// reread asks the GitRepo of a bundle whose files are not on the hub to read them again.
 	reread func(gitRepo string)
-	loop   *loop.Loop[string]
+	// refused is told why a bundle could not be deployed, or nil when it could.
+	refused func(bundle string, err error)
+	loop    *loop.Loop[string]
 }
 
 // New returns a controller.
-func New(c client.Client, d *distribution.Deployer, reread func(gitRepo string)) *Controller {
-	out := &Controller{client: c, deployer: d, reread: reread}
+func New(c client.Client, d *distribution.Deployer, reread func(gitRepo string), refused func(bundle string, err error)) *Controller {
+	out := &Controller{client: c, deployer: d, reread: reread, refused: refused}
 	out.loop = loop.New("bundle", workers, 100*time.Millisecond, 5*time.Minute, out.reconcile)
 	return out
 }
@@ -68,6 +70,7 @@ func (c *Controller) deploy(ctx context.Context, b *v1alpha1.Bundle) error {
 	desired := distribution.Desired{Bundle: b.DeepCopy(), OwnAct: true}
 	failed := c.deployer.Deploy(ctx, b.Namespace, []distribution.Desired{desired})
 	err := failed[desired.Key()]
+	c.refused(desired.Key(), err)
 	if errors.Is(err, content.ErrNotFound) && b.Spec.Source != nil {
 		c.reread(b.Namespace + "/" + b.Spec.Source.GitRepo)
 	}

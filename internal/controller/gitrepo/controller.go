@@ -60,13 +60,15 @@ type repo struct {
 	// loaded is the commit and spec generation whose bundles were read last.
 	commit     string
 	generation int64
-	result     bundle.Result
-	cache      *bundle.Cache
-	failures   int
-	asked      bool // a webhook, a sync or an approval asked for a look
-	nextPoll   time.Time
-	finding    status.Finding
-	secrets    secrets
+	// settled is the commit whose removals were all asked for.
+	settled  string
+	result   bundle.Result
+	cache    *bundle.Cache
+	failures int
+	asked    bool // a webhook, a sync or an approval asked for a look
+	nextPoll time.Time
+	finding  status.Finding
+	secrets  secrets
 }
 
 // Options of a Controller; all are required.

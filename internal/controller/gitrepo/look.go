@@ -41,7 +41,8 @@ func (c *Controller) look(ctx context.Context, g *v1alpha1.GitRepo, r *repo) err
 	if err != nil {
 		return err
 	}
-	sameCommit := commit == r.commit || r.commit == "" && commit == g.Status.Commit
+	// What leaves at a commit that was settled before, a person took out by editing the GitRepo.
+	ownAct := commit == r.settled
 	if commit != r.commit || g.Generation != r.generation || r.failures > 0 {
 		if err := c.load(ctx, g, r, remote, commit); err != nil {
 			return err
@@ -49,7 +50,11 @@ func (c *Controller) look(ctx context.Context, g *v1alpha1.GitRepo, r *repo) err
 	} else if len(r.finding.Holds) == 0 {
 		return nil
 	}
-	return c.settle(ctx, g, r, sameCommit)
+	if err := c.settle(ctx, g, r, ownAct); err != nil {
+		return err
+	}
+	r.settled = commit
+	return nil
 }
 
 // load reads the commit's bundles and deploys those that changed.

@@ -40,6 +40,7 @@ func (c *Controller) writeBundle(ctx context.Context, it item, key client.Object
 	if err := c.client.Status().Patch(ctx, patched, client.MergeFrom(&b)); client.IgnoreNotFound(err) != nil {
 		return 0, fmt.Errorf("write the status of Bundle %s: %w", key, err)
 	}
+	c.touchRepo(it.key)
 	return 0, nil
 }
 
@@ -48,6 +49,7 @@ func (c *Controller) bundleStatus(b *v1alpha1.Bundle, r *v1alpha1.Rollout) (v1al
 	c.mu.Lock()
 	counts := c.table.Bundle(key)
 	examples := c.table.Examples(key, maxListed)
+	refusal := c.refusals[key]
 	c.mu.Unlock()
 	next := *b.Status.DeepCopy()
 	next.ObservedGeneration = r.Status.BundleGeneration
@@ -58,17 +60,25 @@ func (c *Controller) bundleStatus(b *v1alpha1.Bundle, r *v1alpha1.Rollout) (v1al
 	next.Holds = r.Status.Holds
 	next.Problems = r.Status.Problems
 	verdict := bundleVerdict(b, r, counts, examples)
+	untold := c.view.Told(key) != r.Status.Wants
+	switch {
+	case refusal != "":
+		verdict = fold.Verdict{Reason: v1alpha1.ReasonInvalidBundle, Message: clip(refusal)}
+	case untold && verdict.Ready:
+		verdict = fold.Verdict{Reason: v1alpha1.ReasonPending, Message: "not assigned yet"}
+	}
 	reconciling, stalled := "", ""
 	if counts.Moving() {
 		reconciling = verdict.Message
 	}
-	if verdict.Reason == v1alpha1.ReasonFailed || verdict.Reason == v1alpha1.ReasonRenderFailed {
+	switch verdict.Reason {
+	case v1alpha1.ReasonFailed, v1alpha1.ReasonRenderFailed, v1alpha1.ReasonInvalidBundle:
 		stalled = verdict.Message
 	}
 	now := c.clock.Now()
 	next.Conditions = fold.Conditions(next.Conditions, r.Status.BundleGeneration, now, verdict, reconciling, stalled)
 	next.Conditions = fold.Held(next.Conditions, r.Status.BundleGeneration, now, r.Status.Holds)
-	return next, counts.Moving() || r.Spec.UID != string(b.UID) || r.Status.BundleGeneration != b.Generation
+	return next, counts.Moving() || untold || r.Spec.UID != string(b.UID) || r.Status.BundleGeneration != b.Generation
 }
 
 func bundleVerdict(b *v1alpha1.Bundle, r *v1alpha1.Rollout, counts fold.Counts, examples []v1alpha1.ClusterState) fold.Verdict {
@@ -91,6 +101,15 @@ func bundleVerdict(b *v1alpha1.Bundle, r *v1alpha1.Rollout, counts fold.Counts, 
 		v.Reason, v.Message = v1alpha1.ReasonPaused, "paused; "+v.Message
 	}
 	return v
+}
+
+// clip bounds a condition's message.
+func clip(s string) string {
+	const limit = 1024
+	if len(s) <= limit {
+		return s
+	}
+	return s[:limit-3] + "..."
 }
 
 func texts(examples []v1alpha1.ClusterState) []string {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -25,6 +26,7 @@ const workers = 8
 type View interface {
 	Facing(bundle, cluster string) fold.Facing
 	BundlesOn(cluster string) []string
+	Told(bundle string) string
 }
 
 // Controller folds and writes.
@@ -40,6 +42,7 @@ type Controller struct {
 	repos    map[string]string          // bundle -> GitRepo, both workspace/name
 	members  map[string]map[string]bool // GitRepo -> bundles
 	findings map[string]Finding
+	refusals map[string]string  // bundle -> why it could not be deployed
 	moving   map[item]time.Time // since when an object's state has been moving, unwritten
 }
 
@@ -62,6 +65,7 @@ func New(c client.Client, namespace string, clk clock.PassiveClock) *Controller 
 		repos:    map[string]string{},
 		members:  map[string]map[string]bool{},
 		findings: map[string]Finding{},
+		refusals: map[string]string{},
 		moving:   map[item]time.Time{},
 	}
 	out.loop = loop.New("status", workers, 50*time.Millisecond, time.Minute, out.write)
@@ -175,12 +179,33 @@ func (c *Controller) BundleBelongs(bundle, repo string) {
 	c.loop.Mark(item{kindGitRepo, repo})
 }
 
+// Refused notes why a bundle could not be matched, rendered or stored; nil when
+// it could.
+func (c *Controller) Refused(bundle string, err error) {
+	text := ""
+	if err != nil && !apierrors.IsConflict(err) {
+		text = err.Error()
+	}
+	c.mu.Lock()
+	same := c.refusals[bundle] == text
+	if text == "" {
+		delete(c.refusals, bundle)
+	} else {
+		c.refusals[bundle] = text
+	}
+	c.mu.Unlock()
+	if !same {
+		c.loop.Mark(item{kindBundle, bundle})
+	}
+}
+
 // BundleGone drops a deleted bundle; cells of what is still being removed stay
 // with their clusters until those are gone too.
 func (c *Controller) BundleGone(bundle string) {
 	c.BundleBelongs(bundle, "")
 	c.mu.Lock()
 	clusters := c.table.Clusters(bundle)
+	delete(c.refusals, bundle)
 	c.mu.Unlock()
 	for _, cluster := range clusters {
 		if c.fold(bundle, cluster) {

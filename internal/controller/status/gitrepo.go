@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"sort"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/muster-dev/muster/internal/distribution"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/protocol"
 	fold "github.com/muster-dev/muster/pkg/status"
@@ -54,7 +56,11 @@ func (c *Controller) writeGitRepo(ctx context.Context, it item, key client.Objec
 	if err := c.client.Get(ctx, key, &g); err != nil {
 		return 0, client.IgnoreNotFound(err)
 	}
-	next, moving := c.repoStatus(&g, finding)
+	trouble, err := c.trouble(ctx, it.key)
+	if err != nil {
+		return 0, err
+	}
+	next, moving := c.repoStatus(&g, finding, trouble)
 	if equality.Semantic.DeepEqual(next, g.Status) {
 		c.still(it)
 		return 0, nil
@@ -70,7 +76,40 @@ func (c *Controller) writeGitRepo(ctx context.Context, it item, key client.Objec
 	return 0, nil
 }
 
-func (c *Controller) repoStatus(g *v1alpha1.GitRepo, f Finding) (v1alpha1.GitRepoStatus, bool) {
+// trouble is what no cell shows of a repository's bundles: one whose newest
+// revision does not render, or waits for approval, runs its last one, and the
+// cells of that may all be Ready.
+func (c *Controller) trouble(ctx context.Context, repo string) (*fold.Verdict, error) {
+	for _, bundle := range c.membersOf(repo) {
+		workspace, name, _ := strings.Cut(bundle, "/")
+		var r v1alpha1.Rollout
+		err := c.client.Get(ctx, client.ObjectKey{Namespace: c.namespace, Name: distribution.MachineName(workspace, name)}, &r)
+		if client.IgnoreNotFound(err) != nil {
+			return nil, fmt.Errorf("read Rollout of bundle %s: %w", bundle, err)
+		}
+		switch {
+		case len(r.Status.Problems) > 0:
+			p := r.Status.Problems[0]
+			return &fold.Verdict{Reason: v1alpha1.ReasonRenderFailed, Message: clip(fmt.Sprintf("bundle %s: %s", name, p.Message))}, nil
+		case len(r.Status.Holds) > 0:
+			return &fold.Verdict{Reason: r.Status.Holds[0].Reason, Message: clip(fmt.Sprintf("bundle %s: %s", name, r.Status.Holds[0].Message))}, nil
+		}
+	}
+	return nil, nil
+}
+
+func (c *Controller) membersOf(repo string) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	names := make([]string, 0, len(c.members[repo]))
+	for b := range c.members[repo] {
+		names = append(names, b)
+	}
+	sort.Strings(names)
+	return names
+}
+
+func (c *Controller) repoStatus(g *v1alpha1.GitRepo, f Finding, trouble *fold.Verdict) (v1alpha1.GitRepoStatus, bool) {
 	counts, bundles, ready, examples := c.foldRepo(g.Namespace + "/" + g.Name)
 	next := *g.Status.DeepCopy()
 	next.ObservedGeneration = f.Generation
@@ -94,6 +133,8 @@ func (c *Controller) repoStatus(g *v1alpha1.GitRepo, f Finding) (v1alpha1.GitRep
 		verdict, stalled = *f.Failure, f.Failure.Message
 	case len(f.Holds) > 0:
 		verdict = fold.Verdict{Reason: f.Holds[0].Reason, Message: f.Holds[0].Message}
+	case trouble != nil:
+		verdict = *trouble
 	case counts.Moving():
 		reconciling = verdict.Message
 	case bundles == 0 && verdict.Ready:
@@ -106,13 +147,9 @@ func (c *Controller) repoStatus(g *v1alpha1.GitRepo, f Finding) (v1alpha1.GitRep
 }
 
 func (c *Controller) foldRepo(repo string) (counts fold.Counts, bundles, ready int, examples []string) {
+	names := c.membersOf(repo)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	names := make([]string, 0, len(c.members[repo]))
-	for b := range c.members[repo] {
-		names = append(names, b)
-	}
-	sort.Strings(names)
 	for _, b := range names {
 		n := c.table.Bundle(b)
 		counts = counts.Plus(n)
