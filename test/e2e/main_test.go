@@ -56,7 +56,9 @@ func fleet(t *testing.T) *driver.Demo {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), startWithin)
 		defer cancel()
-		shared.demo, shared.err = driver.Start(ctx, shared.dir, fmt.Sprintf("--ready-timeout=%s", startWithin))
+		if shared.demo, shared.err = driver.Start(ctx, shared.dir, fmt.Sprintf("--ready-timeout=%s", startWithin)); shared.err == nil {
+			shared.err = installNeighbours(ctx, shared.demo)
+		}
 	})
 	if shared.err != nil {
 		t.Fatal(shared.err)
