@@ -252,14 +252,33 @@ func inputsFor(b *bundle.Bundle, d decision, facts renderer.Facts) renderer.Inpu
 
 // renderProblem says where in the repository a render failed, and for whom.
 func renderProblem(b *bundle.Bundle, d decision, err error) v1alpha1.Problem {
-	p := v1alpha1.Problem{Severity: bundle.Error, Code: "RenderFailed", Bundle: b.Name, Message: err.Error(), File: b.Path}
+	p := v1alpha1.Problem{Code: "RenderFailed", Message: err.Error()}
 	var problem *renderer.Problem
 	if errors.As(err, &problem) {
 		p = problem.Problem
-		p.Severity, p.Bundle, p.File = bundle.Error, b.Name, path.Join(b.Path, p.File)
 	}
+	if p.File != "" {
+		p.File = path.Join(b.Path, p.File)
+	} else {
+		where := optionPosition(b, d, p.Message)
+		p.File, p.Line, p.Column = where.File, where.Line, where.Column
+	}
+	p.Severity, p.Bundle = bundle.Error, b.Name
 	p.Message = fmt.Sprintf("bundle %s on cluster %s: %s", b.Name, d.cluster.Name, p.Message)
 	return p
+}
+
+// optionPosition finds the option that a message without a file begins with, such
+// as "helm.values: ...", else the customization taken, else the bundle.
+func optionPosition(b *bundle.Bundle, d decision, message string) bundle.Position {
+	option, _, _ := strings.Cut(message, ":")
+	if where, ok := b.Where[option]; ok {
+		return where
+	}
+	if d.Where.File != "" {
+		return d.Where
+	}
+	return bundle.Position{File: path.Join(b.Path, b.OptionsFile)}
 }
 
 func (r *rendering) clusterText() string {
