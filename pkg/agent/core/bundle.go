@@ -111,7 +111,7 @@ func (o *object) unwant() {
 	}
 }
 
-// restore fills the inventory from what was stored.
+// restore fills the inventory from what was stored, the newest last.
 func (b *bundle) restore(entries []Entry, durable bool) {
 	for _, e := range entries {
 		o, ok := b.objects[e.Key]
@@ -119,9 +119,6 @@ func (b *bundle) restore(entries []Entry, durable bool) {
 			o = &object{}
 			b.objects[e.Key] = o
 			b.order = append(b.order, e.Key)
-		}
-		if o.UID != "" && e.UID == "" {
-			continue // the stored state is newer than the intent
 		}
 		o.Entry, o.listed, o.durable = e, true, durable
 	}

@@ -35,11 +35,15 @@ func (a *Agent) sighted(b *bundle, o *object, l *Live) {
 			o.Done = l.Done
 			b.touch()
 		}
+	case !coOwned(o.Role) && l.Owner == b.uid && l.Intent == o.Intent:
+		// Deleted and made again, with our claim on it: the identity is the new one.
+		o.UID = l.UID
+		o.see(l)
+		b.touch()
 	case o.want == nil:
 		// Ours is gone; what is there now belongs to somebody else.
 		a.drop(b, o)
-	case coOwned(o.Role), l.Owner == b.uid && l.Intent == o.Intent:
-		// Deleted and made again, with our claim on it: the identity is the new one.
+	case coOwned(o.Role):
 		o.UID, o.Created = l.UID, false
 		o.see(l)
 		b.touch()
