@@ -19,6 +19,11 @@ import (
 // Settle is how long a state that moves by itself must last before it is written.
 const Settle = 500 * time.Millisecond
 
+// settlePerBundle makes bundles that move at the same time share a rate of
+// writes, 20 a second: a commit that touches 50 of them is told by their GitRepo
+// meanwhile, not by 50 objects that all say Applying.
+const settlePerBundle = 50 * time.Millisecond
+
 // workers write statuses; each object is written by one at a time.
 const workers = 8
 
@@ -233,7 +238,7 @@ func (c *Controller) touchRepo(bundle string) {
 }
 
 // mayWrite says whether a status is to be written now, or how long to wait: a
-// settled one at once, a moving one if it has been moving for Settle.
+// settled one at once, a moving one if it has been moving for its settle.
 func (c *Controller) mayWrite(it item, moving bool) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -244,14 +249,22 @@ func (c *Controller) mayWrite(it item, moving bool) time.Duration {
 	since, ok := c.moving[it]
 	if !ok {
 		c.moving[it] = c.clock.Now()
-		return Settle
+		return c.settleLocked(it)
 	}
-	if waited := c.clock.Since(since); waited < Settle {
-		return Settle - waited
+	if waited, settle := c.clock.Since(since), c.settleLocked(it); waited < settle {
+		return settle - waited
 	}
-	// From now on it may be written once per Settle while it moves.
+	// From now on it may be written once per settle while it moves.
 	c.moving[it] = c.clock.Now()
 	return 0
+}
+
+// settleLocked is how long an object must have been moving to be written so.
+func (c *Controller) settleLocked(it item) time.Duration {
+	if it.kind != kindBundle {
+		return Settle
+	}
+	return max(Settle, time.Duration(len(c.moving))*settlePerBundle)
 }
 
 // still drops the memory of an object that needs no write.
