@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/muster-dev/muster/internal/lab/driver"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // out is where the figures go as JSON, relative to this directory.
@@ -30,6 +32,7 @@ func env(name, otherwise string) string {
 
 // TestBench measures every row, prints the table and writes it as JSON.
 func TestBench(t *testing.T) {
+	ctrllog.SetLogger(logr.Discard())
 	report := newReport(t)
 	for _, clusters := range sizes {
 		t.Run(fmt.Sprintf("%d clusters", clusters), func(t *testing.T) { measureFleet(t, report, clusters) })

@@ -28,11 +28,13 @@ type repository struct {
 	values  map[string]string // namespace/name of each object -> value
 }
 
-// repository makes an empty repository whose bundles will have options.
+// repository makes an empty repository whose bundles will have options and all
+// live in the namespace that the first of them makes.
 func (b *bench) repository(name string, bundles int, options string) *repository {
 	b.t.Helper()
 	clone, err := b.demo.Clone(b.ctx, name+".git", filepath.Join(b.t.TempDir(), name))
 	b.must(err)
+	options += "defaultNamespace: bench-" + name + "\n"
 	return &repository{bench: b, name: name, clone: clone, options: options, bundles: bundles, values: map[string]string{}}
 }
 

@@ -11,6 +11,8 @@ import (
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // How often each work is repeated; the median is what counts.
@@ -30,7 +32,8 @@ const everywhere = "rollout:\n  all: true\n"
 
 // oneLine: one line edited in a one-bundle repository, and requests for that.
 func (b *bench) oneLine() {
-	for name, options := range map[string]string{"one": everywhere, "plain": "{}\n"} {
+	for _, name := range []string{"one", "plain"} {
+		options := map[string]string{"one": everywhere}[name]
 		r := b.repository(name, 1, options)
 		r.fill("0")
 		r.begin()
@@ -51,6 +54,8 @@ func (b *bench) oneLine() {
 type round struct {
 	times
 	hub, downstream tally
+	cpu             cpu
+	load            string
 }
 
 type rounds []round
@@ -63,7 +68,8 @@ func (rs rounds) status() measure {
 }
 
 func (rs rounds) seconds(of func(round) time.Duration) measure {
-	m := measure{note: fmt.Sprintf("of it git push %.3f s", rs[len(rs)-1].push.Seconds())}
+	last := rs[len(rs)-1]
+	m := measure{note: fmt.Sprintf("of it git push %.3f s; %s until all was at rest; load %s", last.push.Seconds(), last.cpu, last.load)}
 	for _, r := range rs {
 		m.samples = append(m.samples, of(r).Seconds())
 	}
@@ -97,10 +103,10 @@ func (b *bench) edits(r *repository, n int, edit func(value string)) rounds {
 
 func (b *bench) round(r *repository, message string) round {
 	b.t.Helper()
-	from := b.open()
+	from, before := b.open(), b.cpu()
 	took := r.push(message)
 	hub, downstream := b.close(from)
-	return round{times: took, hub: hub, downstream: downstream}
+	return round{times: took, hub: hub, downstream: downstream, cpu: b.cpu().since(before), load: load()}
 }
 
 // nothing: a commit that changes no bundle.
@@ -210,10 +216,15 @@ func (b *bench) fifty() {
 	b.report.add(b.row("one line in each of 50 bundles: downstream requests"), each.downstream())
 }
 
-// remove deletes a GitRepo and waits until its bundles and objects are gone.
+// remove deletes a GitRepo, approves what that loses, and waits until its
+// bundles and objects are gone.
 func (b *bench) remove(r *repository) {
 	b.t.Helper()
-	b.must(b.demo.Hub.Delete(b.ctx, &v1alpha1.GitRepo{ObjectMeta: metav1.ObjectMeta{Namespace: lab.Workspace, Name: r.name}}))
+	repo := &v1alpha1.GitRepo{ObjectMeta: metav1.ObjectMeta{Namespace: lab.Workspace, Name: r.name}}
+	b.must(b.demo.Hub.Delete(b.ctx, repo))
+	hold := b.seen.awaitHold(b, r)
+	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.AnnotationApprove, hold)
+	b.must(b.demo.Hub.Patch(b.ctx, repo, client.RawPatch(types.MergePatchType, patch)))
 	b.seen.awaitRemoved(b, r)
 	b.settle()
 }

@@ -1,6 +1,7 @@
 package bench_test
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -187,6 +188,19 @@ func (s *sight) awaitGone(b *bench, key string, after time.Time) time.Time {
 		}
 		return time.Time{}, fmt.Errorf("it has not gone")
 	})
+}
+
+// awaitHold returns the id under which the GitRepo holds the loss of its bundles.
+func (s *sight) awaitHold(b *bench, r *repository) (id string) {
+	b.t.Helper()
+	s.await(b, "GitRepo "+r.name+" to hold its losses", func() (time.Time, error) {
+		if repo, ok := s.repos[r.name]; ok && len(repo.value.Status.Holds) > 0 {
+			id = repo.value.Status.Holds[0].ID
+			return repo.at, nil
+		}
+		return time.Time{}, errors.New("it holds nothing")
+	})
+	return id
 }
 
 // awaitRemoved returns when the repository's Bundles and objects have gone everywhere.

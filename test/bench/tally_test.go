@@ -21,13 +21,15 @@ type ledger struct {
 	metrics map[string]driver.Requests
 }
 
-// tally is what Muster asked of an API server since a moment.
+// tally is what Muster asked of the API servers of one side since a moment.
 type tally struct {
-	// requests by the server's own metric, less those that the audit log
-	// ascribes to others; watches count when they are opened. No leases.
+	// requests by the audit log, which knows who asked; watches count when
+	// they are opened. No leases.
 	requests int
-	// audited is the same count from the audit log alone.
-	audited int
+	// metered is the same by the servers' own metric, less what the audit log
+	// ascribes to others: a check on the log, exact but for requests of others
+	// under way at one end of the time.
+	metered int
 	writes  int
 	leases  int
 	// by verb and resource, from the audit log.
@@ -72,7 +74,18 @@ func (b *bench) count(l ledger) (hub, downstream tally) {
 		}
 		downstream.add(now.Since(l.metrics[server]), audit[server])
 	}
+	b.compare("hub", hub)
+	b.compare("downstream", downstream)
 	return hub, downstream
+}
+
+// compare fails if the audit log and the metric disagree by more than what
+// others may have had under way.
+func (b *bench) compare(side string, t tally) {
+	b.t.Helper()
+	if tolerance := 10 + t.requests/20; max(t.metered-t.requests, t.requests-t.metered) > tolerance {
+		b.t.Errorf("%s: the audit log and apiserver_request_total disagree: %s", side, t)
+	}
 }
 
 // add counts one API server. Watches are told apart, since the metric counts
@@ -80,7 +93,7 @@ func (b *bench) count(l ledger) (hub, downstream tally) {
 func (t *tally) add(metric driver.Requests, audit []driver.Event) {
 	for key, n := range metric {
 		if !strings.HasPrefix(key, "WATCH ") && !strings.Contains(key, " leases.coordination.k8s.io") {
-			t.requests += n
+			t.metered += n
 		}
 	}
 	for _, e := range audit {
@@ -92,7 +105,7 @@ func (t *tally) add(metric driver.Requests, audit []driver.Event) {
 		case ours:
 			t.ours(e)
 		case !lease && e.Verb != "watch" && !measuring(e):
-			t.requests--
+			t.metered--
 		}
 	}
 }
@@ -100,12 +113,12 @@ func (t *tally) add(metric driver.Requests, audit []driver.Event) {
 // ours counts a request of the manager or an agent.
 func (t *tally) ours(e driver.Event) {
 	t.by[e.Verb+" "+kind(e)]++
-	t.audited++
+	t.requests++
 	if e.Writes() {
 		t.writes++
 	}
 	if e.Verb == "watch" {
-		t.requests++
+		t.metered++
 	}
 }
 
@@ -129,7 +142,7 @@ func kind(e driver.Event) string {
 }
 
 func (t tally) String() string {
-	return fmt.Sprintf("%d requests (%d by the audit log), %d writes, %d leases: %s", t.requests, t.audited, t.writes, t.leases, t.by)
+	return fmt.Sprintf("%d requests (%d by the metric), %d writes, %d leases: %s", t.requests, t.metered, t.writes, t.leases, t.by)
 }
 
 // quietFor is how long manager and agents must be silent to count as done,
