@@ -12,23 +12,21 @@ import (
 
 // The pure parts, for the tests of this package.
 var (
-	Record       = record
-	ClaimUse     = claimUse
-	Reduce       = reduce
-	KnownIn      = knownIn
-	SafeText     = safeText
-	SameMeaning  = sameMeaning
-	References   = references
-	Names        = names
-	Gone         = gone
-	PromoteKey   = promoteKey
-	AnnounceKey  = announceKey
-	NewReplays   = newReplays
-	NewSessions  = newSessions
-	NewIndex     = newIndex
-	NewMember    = newMember
-	NewerObject  = newerObject
-	NewAllowance = newAllowances
+	Record      = record
+	ClaimUse    = claimUse
+	Reduce      = reduce
+	KnownIn     = knownIn
+	SafeText    = safeText
+	SameMeaning = sameMeaning
+	References  = references
+	Names       = names
+	Gone        = gone
+	PromoteKey  = promoteKey
+	AnnounceKey = announceKey
+	NewReplays  = newReplays
+	NewSessions = newSessions
+	NewIndex    = newIndex
+	NewMember   = newMember
 )
 
 type (

@@ -101,11 +101,6 @@ func (t *RequestToken) Verify(key ed25519.PublicKey, hub, method, path string, n
 	return nil
 }
 
-// ForgetAfter is when the token's id need not be remembered any more.
-func (t *RequestToken) ForgetAfter() time.Time {
-	return time.Unix(t.Claims.Expires, 0).Add(RequestLeeway)
-}
-
 // CheckBody tells whether the token was made for these bytes.
 func (t *RequestToken) CheckBody(body []byte) error {
 	if subtle.ConstantTimeCompare([]byte(BodyDigest(body)), []byte(t.Claims.Body)) != 1 {
