@@ -169,15 +169,7 @@ func verdictOf(problems []v1alpha1.Problem) *fold.Verdict {
 		return nil
 	}
 	first := errs[0]
-	message := first.Message
-	if first.File != "" && first.Line > 0 {
-		message = fmt.Sprintf("%s:%d: %s", first.File, first.Line, first.Message)
-	} else if first.File != "" {
-		message = fmt.Sprintf("%s: %s", first.File, first.Message)
-	}
-	if first.Suggestion != "" {
-		message += "; " + first.Suggestion
-	}
+	message := fold.Locate(first)
 	if n := len(errs) - 1; n > 0 {
 		message += fmt.Sprintf(" (and %d more problems, see status.problems)", n)
 	}

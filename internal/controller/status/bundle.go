@@ -92,7 +92,7 @@ func bundleVerdict(b *v1alpha1.Bundle, r *v1alpha1.Rollout, counts fold.Counts, 
 	case len(r.Status.Holds) > 0:
 		return fold.Verdict{Reason: r.Status.Holds[0].Reason, Message: r.Status.Holds[0].Message}
 	case len(r.Status.Problems) > 0:
-		return fold.Verdict{Reason: v1alpha1.ReasonRenderFailed, Message: r.Status.Problems[0].Message}
+		return fold.Verdict{Reason: v1alpha1.ReasonRenderFailed, Message: fold.Locate(r.Status.Problems[0])}
 	case counts.Total() == 0:
 		return fold.Verdict{Ready: true, Reason: v1alpha1.ReasonNoMatch, Message: "no cluster matches the targets"}
 	}
