@@ -79,6 +79,46 @@ func TestAMinimalAgentWritesOnlyAsTheAccountABundleNames(t *testing.T) {
 	}
 }
 
+// The chart runs several replicas: all serve, one decides, and when that one
+// leaves, as in a roll-out of the Deployment, another goes on at once.
+func TestASecondReplicaTakesOver(t *testing.T) {
+	l := newInstallation(t)
+	first, deployment := l.startManager(t)
+	second := l.replica(t, deployment)
+	l.await(t, "the second replica's readiness probe", l.probe("http://"+second+"/readyz"))
+	first.Stop(10 * time.Second)
+	t.Cleanup(func() { l.bundlesGone(t) })
+	l.create(t, handMade("after-the-first", "target-a", ""))
+	l.await(t, "the second replica to look at a bundle", func(ctx context.Context) error {
+		var b v1alpha1.Bundle
+		if err := l.Get(ctx, client.ObjectKey{Namespace: workspace, Name: "after-the-first"}, &b); err != nil {
+			return err
+		}
+		if b.Status.ObservedGeneration == 0 {
+			return fmt.Errorf("its status is %+v", b.Status)
+		}
+		return nil
+	})
+}
+
+// replica runs one more manager beside the first and returns its address.
+func (l *installation) replica(t *testing.T, deployment *unstructured.Unstructured) string {
+	t.Helper()
+	ports := [2]int{}
+	for i := range ports {
+		port, err := plane.FreePort()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ports[i] = port
+	}
+	address := fmt.Sprintf("127.0.0.1:%d", ports[0])
+	l.run(t, "muster-manager", managerNamespace, deployment, map[string]string{
+		"--listen=": address, "--data-dir=": filepath.Join(l.dir, "data-of-second"), "--metrics-listen=": fmt.Sprintf("127.0.0.1:%d", ports[1]),
+	})
+	return address
+}
+
 // installation is an API server that is hub and cluster at once.
 type installation struct {
 	client.Client
@@ -156,7 +196,7 @@ func (l *installation) create(t *testing.T, objects ...client.Object) {
 
 // startManager installs the chart muster and runs its Deployment's command line
 // under its account.
-func (l *installation) startManager(t *testing.T) {
+func (l *installation) startManager(t *testing.T) (*process.Process, *unstructured.Unstructured) {
 	t.Helper()
 	metrics, err := plane.FreePort()
 	if err != nil {
@@ -167,10 +207,12 @@ func (l *installation) startManager(t *testing.T) {
 		"metrics":     values{"listen": fmt.Sprintf("127.0.0.1:%d", metrics)},
 		"workspaces":  []any{values{"name": workspace, "create": true}},
 	})
-	l.run(t, "muster-manager", managerNamespace, one(t, found, "Deployment", "muster-manager"), map[string]string{
+	deployment := one(t, found, "Deployment", "muster-manager")
+	manager := l.run(t, "muster-manager", managerNamespace, deployment, map[string]string{
 		"--listen=": l.address, "--data-dir=": filepath.Join(l.dir, "data"),
 	})
 	l.await(t, "the manager's readiness probe", l.probe("http://"+l.address+"/readyz"))
+	return manager, deployment
 }
 
 // startAgent makes a token with the command line, installs the chart
@@ -235,7 +277,7 @@ func (l *installation) token(t *testing.T, cluster string) string {
 
 // run starts a Deployment's container as a process: its arguments, its
 // account's token; only paths and ports that belong to a pod are replaced.
-func (l *installation) run(t *testing.T, program, namespace string, deployment *unstructured.Unstructured, replace map[string]string) {
+func (l *installation) run(t *testing.T, program, namespace string, deployment *unstructured.Unstructured, replace map[string]string) *process.Process {
 	t.Helper()
 	var d appsv1.Deployment
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(deployment.Object, &d); err != nil {
@@ -264,6 +306,7 @@ func (l *installation) run(t *testing.T, program, namespace string, deployment *
 			t.Logf("%s %s said last:\n%s", program, strings.Join(args, " "), p.Tail())
 		}
 	})
+	return p
 }
 
 // kubeconfig holds a token of the account, as a pod is given one.
