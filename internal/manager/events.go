@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/cache"
@@ -67,10 +68,17 @@ func (l *leader) handle(ctx context.Context, informers map[string]crcache.Inform
 		"*v1alpha1.Rollout": on(
 			func(r *v1alpha1.Rollout) { l.bundles.Mark(r.Spec.Workspace + "/" + r.Spec.Bundle) },
 			func(_, r *v1alpha1.Rollout) { l.status.ResyncBundle(r.Spec.Workspace + "/" + r.Spec.Bundle) },
-			func(r *v1alpha1.Rollout) { l.bundles.Mark(r.Spec.Workspace + "/" + r.Spec.Bundle) }),
+			func(r *v1alpha1.Rollout) {
+				l.deployer.RolloutGone(r.Spec.Workspace, r.Spec.Bundle)
+				l.bundles.Mark(r.Spec.Workspace + "/" + r.Spec.Bundle)
+			}),
 		"*v1alpha1.Assignment": on(
 			func(a *v1alpha1.Assignment) { l.machineChanged(a) }, nil,
-			func(a *v1alpha1.Assignment) { l.machineChanged(a) }),
+			func(a *v1alpha1.Assignment) {
+				workspace, name, _ := strings.Cut(clusterOf(a.Name), "/")
+				l.composer.AssignmentGone(workspace, name)
+				l.machineChanged(a)
+			}),
 		"*v1alpha1.ClusterReport": on(
 			func(r *v1alpha1.ClusterReport) { l.reported(r) },
 			func(_, r *v1alpha1.ClusterReport) { l.reported(r) },

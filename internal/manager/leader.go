@@ -33,6 +33,7 @@ type leader struct {
 	clusters *clustercontroller.Controller
 	status   *statuscontroller.Controller
 	composer *distribution.Composer
+	deployer *distribution.Deployer
 	reader   *distribution.Reader
 	touch    *touch
 	leading  atomic.Bool
@@ -50,13 +51,13 @@ func newLeader(mgr manager.Manager, h *hub, signer distribution.Signer, o Option
 	})
 	l.clusters.SetComposer(l.composer)
 	l.status.SetView(l.composer)
-	deployer := &distribution.Deployer{
+	l.deployer = &distribution.Deployer{
 		Client: c, Store: h.store, Reader: l.reader, Render: h.pool.Render, Composer: l.composer, Namespace: o.Namespace, Clock: h.clock,
 	}
 	l.repos = gitrepo.New(c, gitrepo.Options{
-		Live: mgr.GetAPIReader(), Mirrors: h.mirrors, Deployer: deployer, Status: l.status, Hooks: l.hooks, Clock: h.clock,
+		Live: mgr.GetAPIReader(), Mirrors: h.mirrors, Deployer: l.deployer, Status: l.status, Hooks: l.hooks, Clock: h.clock,
 	})
-	l.bundles = bundlecontroller.New(c, deployer, l.repos.Reread, l.status.Refused)
+	l.bundles = bundlecontroller.New(c, l.deployer, l.repos.Reread, l.status.Refused)
 	l.touch = newTouch(c, l)
 	return l
 }

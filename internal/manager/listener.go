@@ -15,6 +15,7 @@ import (
 	crcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/muster-dev/muster/internal/gateway"
 	"github.com/muster-dev/muster/internal/receiver"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 )
@@ -40,10 +41,8 @@ func (l *listener) Start(ctx context.Context) error {
 	if err := l.followHooks(ctx); err != nil {
 		return err
 	}
-	server := &http.Server{
-		Handler: l.handler(ctx), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10,
-		BaseContext: func(net.Listener) context.Context { return ctx },
-	}
+	server := gateway.NewServer(l.options.Listen, l.handler(ctx))
+	server.BaseContext = func(net.Listener) context.Context { return ctx }
 	socket, err := net.Listen("tcp", l.options.Listen)
 	if err != nil {
 		return fmt.Errorf("listen for agents and webhooks: %w", err)
