@@ -138,6 +138,11 @@ func (a *Agent) applied(e Applied) {
 		return
 	}
 	a.handOver(o.Key, b)
+	for _, other := range a.holders[o.Key] {
+		if other != b { // the answer is a sight for them too: it names another owner
+			a.sighted(other, other.objects[o.Key], e.Live)
+		}
+	}
 }
 
 // lookAgain makes the bundle look for namespaces that it only found: one of

@@ -249,6 +249,7 @@ func (a *Agent) plan() {
 }
 
 func (a *Agent) planObject(b *bundle, o *object) {
+	a.dropPhantoms(b, o)
 	if o.conflict = a.conflict(b, o, o.found); o.conflict != "" {
 		o.fail(Failure{Kind: FailurePermanent, Message: o.conflict})
 		o.attempted = true
@@ -279,6 +280,18 @@ func (a *Agent) planObject(b *bundle, o *object) {
 	a.holders[o.Key] = append(a.holders[o.Key], b)
 	a.gather.needed = true
 	b.touch()
+}
+
+// dropPhantoms forgets claims of other bundles on the key that came to nothing:
+// written ahead, never applied, and not wanted any more.
+func (a *Agent) dropPhantoms(b *bundle, o *object) {
+	for _, other := range a.holders[o.Key] {
+		x := other.objects[o.Key]
+		if other != b && x.UID == "" && x.want == nil && !x.busy && (o.found == nil || o.found.Owner != other.uid) {
+			a.drop(other, x)
+			a.stir(other)
+		}
+	}
 }
 
 // conflict says who else owns a key, or nothing if the bundle may take it.
