@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -16,6 +17,10 @@ import (
 
 // nodeName is the one node of every cluster.
 const nodeName = "node-1"
+
+// bindRetry and bindRetryMost bound the wait after a bind that failed: a busy
+// API server answers 429 or 500.
+const bindRetry, bindRetryMost = 100 * time.Millisecond, 2 * time.Second
 
 // binder plays the scheduler of a cluster with one node: it watches pods that
 // have none and gives them that one.
@@ -66,8 +71,15 @@ func (b *binder) bind(ctx context.Context, object any) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID},
 		Target:     corev1.ObjectReference{Kind: "Node", Name: nodeName},
 	}
-	err := b.client.CoreV1().Pods(pod.Namespace).Bind(ctx, binding, metav1.CreateOptions{})
-	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) && ctx.Err() == nil {
+	for wait := bindRetry; ; wait = min(2*wait, bindRetryMost) {
+		err := b.client.CoreV1().Pods(pod.Namespace).Bind(ctx, binding, metav1.CreateOptions{})
+		if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) || ctx.Err() != nil {
+			return // bound, or gone, or somebody else was faster
+		}
 		log.Printf("bind pod %s/%s: %v", pod.Namespace, pod.Name, err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
 	}
 }

@@ -16,14 +16,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// sayEvery is how often Ready says what it waits for.
+// sayEvery is how often Ready says what it waits for, if that changed.
 const sayEvery = 2 * time.Second
 
 // Ready returns when every agent has joined and streams and, with a seed, when
 // its bundles are Ready everywhere. Then demo.json exists. The error names what
 // is missing.
 func (l *Lab) Ready(ctx context.Context) error {
-	last, said := []string{"nothing was looked at"}, time.Now()
+	last, said, told := []string{"nothing was looked at"}, time.Now(), ""
 	for {
 		missing, err := l.missing(ctx)
 		if err == nil && len(missing) == 0 {
@@ -32,9 +32,9 @@ func (l *Lab) Ready(ctx context.Context) error {
 		if err == nil {
 			last = missing
 		}
-		if time.Since(said) > sayEvery {
-			said = time.Now()
-			l.say(fmt.Sprintf("waiting for %d things: %s", len(last), last[0]))
+		if text := brief(last); text != told && time.Since(said) > sayEvery {
+			said, told = time.Now(), text
+			l.say(text)
 		}
 		if err := l.plane.Alive(); err != nil {
 			return err
@@ -45,6 +45,23 @@ func (l *Lab) Ready(ctx context.Context) error {
 		case <-time.After(pollInterval):
 		}
 	}
+}
+
+// brief is one line of a list that may be long.
+func brief(missing []string) string {
+	const most, width = 3, 100
+	var shown []string
+	for _, one := range missing[:min(most, len(missing))] {
+		if len(one) > width {
+			one = one[:width] + "..."
+		}
+		shown = append(shown, one)
+	}
+	text := "waiting: " + strings.Join(shown, "; ")
+	if more := len(missing) - len(shown); more > 0 {
+		text += fmt.Sprintf("; and %d more", more)
+	}
+	return text
 }
 
 // missing says what is not ready yet, in words.

@@ -13,8 +13,12 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// startWithin bounds the start of the shared fleet on two cold cores.
-const startWithin = 4 * time.Minute
+// readyWithin bounds the start of a fleet on two cold cores; startWithin leaves
+// the demo time to say what was missing.
+const (
+	readyWithin = 3 * time.Minute
+	startWithin = readyWithin + 30*time.Second
+)
 
 // shared is the fleet that the scenarios share, one after the other, each with
 // a repository, a GitRepo and namespaces of its own. Between TestMain and the
@@ -56,7 +60,7 @@ func fleet(t *testing.T) *driver.Demo {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), startWithin)
 		defer cancel()
-		if shared.demo, shared.err = driver.Start(ctx, shared.dir, fmt.Sprintf("--ready-timeout=%s", startWithin)); shared.err == nil {
+		if shared.demo, shared.err = driver.Start(ctx, shared.dir, fmt.Sprintf("--ready-timeout=%s", readyWithin)); shared.err == nil {
 			shared.err = installNeighbours(ctx, shared.demo)
 		}
 	})
