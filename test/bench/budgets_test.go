@@ -41,6 +41,17 @@ func budgets() map[string]budget {
 		"object deleted on a cluster: reported, 3 clusters":  {"5.0 s", 0.5, none},
 		"object deleted on a cluster: corrected, 3 clusters": {"5.1 s", 1, none},
 
+		"50 bundles new: hub requests, 1 cluster":                              {"", none, 300},
+		"50 bundles new: downstream requests, 1 cluster":                       {"", none, 650},
+		"one line in a one-bundle repository: hub requests, 3 clusters":        {"", none, 16},
+		"one line in a one-bundle repository: downstream requests, 3 clusters": {"", none, 12},
+		"one line in 1 of 50 bundles: hub requests, 1 cluster":                 {"", none, 12},
+		"one line in 1 of 50 bundles: downstream requests, 1 cluster":          {"", none, 4},
+		"one line in each of 50 bundles: hub requests, 1 cluster":              {"", none, 300},
+		"one line in each of 50 bundles: hub requests, 3 clusters":             {"", none, 375},
+		"one line in each of 50 bundles: downstream requests, 1 cluster":       {"", none, 150},
+		"one line in each of 50 bundles: downstream requests, 3 clusters":      {"", none, 450},
+
 		"agent RSS, idle, MiB, 1 cluster":  {"84-131", 40, none},
 		"agent RSS, peak, MiB, 3 clusters": {"474", 80, none},
 

@@ -74,7 +74,10 @@ func said(name string, args ...string) string {
 // add adds a row under its name in the table of budgets.
 func (r *report) add(work string, m measure) {
 	measured := row{Work: work, Samples: m.samples, Median: median(m.samples), Note: m.note, Met: true}
-	b := budgets()[work]
+	b, ok := budgets()[work]
+	if !ok {
+		b = budget{budget: none, limit: none}
+	}
 	measured.Fleet = b.fleet
 	if b.budget != none {
 		measured.Budget, measured.Met = &b.budget, measured.Median <= b.budget

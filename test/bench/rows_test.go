@@ -273,7 +273,7 @@ func (b *bench) memory() (now, peak measure) {
 func mib(bytes int64) float64 { return float64(bytes>>10) / 1024 }
 
 // idleFor is how long the fleet is watched doing nothing.
-const idleFor = 90 * time.Second
+const idleFor = 75 * time.Second
 
 // idle: what is asked of the hub while nothing happens.
 func (b *bench) idle() {

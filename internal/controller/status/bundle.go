@@ -20,6 +20,7 @@ const maxListed = 20
 func (c *Controller) writeBundle(ctx context.Context, it item, key client.ObjectKey) (time.Duration, error) {
 	var b v1alpha1.Bundle
 	if err := c.client.Get(ctx, key, &b); err != nil {
+		c.still(it)
 		return 0, client.IgnoreNotFound(err)
 	}
 	var r v1alpha1.Rollout

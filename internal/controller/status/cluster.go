@@ -25,6 +25,7 @@ const fieldManager = "muster-status"
 func (c *Controller) writeCluster(ctx context.Context, it item, key client.ObjectKey) (time.Duration, error) {
 	var obj v1alpha1.Cluster
 	if err := c.client.Get(ctx, key, &obj); err != nil {
+		c.still(it)
 		return 0, client.IgnoreNotFound(err)
 	}
 	c.mu.Lock()

@@ -19,10 +19,10 @@ import (
 // Settle is how long a state that moves by itself must last before it is written.
 const Settle = 500 * time.Millisecond
 
-// settlePerBundle makes bundles that move at the same time share a rate of
-// writes, 20 a second: a commit that touches 50 of them is told by their GitRepo
+// settlePerObject makes objects that move at the same time share a rate of
+// writes, 20 a second: a commit that touches 50 bundles is told by their GitRepo
 // meanwhile, not by 50 objects that all say Applying.
-const settlePerBundle = 50 * time.Millisecond
+const settlePerObject = 50 * time.Millisecond
 
 // workers write statuses; each object is written by one at a time.
 const workers = 8
@@ -254,17 +254,17 @@ func (c *Controller) mayWrite(it item, moving bool) time.Duration {
 	if waited, settle := c.clock.Since(since), c.settleLocked(it); waited < settle {
 		return settle - waited
 	}
-	// From now on it may be written once per settle while it moves.
-	c.moving[it] = c.clock.Now()
+	// The next change begins another settle: one write for each while it moves.
+	delete(c.moving, it)
 	return 0
 }
 
 // settleLocked is how long an object must have been moving to be written so.
 func (c *Controller) settleLocked(it item) time.Duration {
-	if it.kind != kindBundle {
+	if it.kind == kindGitRepo {
 		return Settle
 	}
-	return max(Settle, time.Duration(len(c.moving))*settlePerBundle)
+	return max(Settle, time.Duration(len(c.moving))*settlePerObject)
 }
 
 // still drops the memory of an object that needs no write.

@@ -54,6 +54,7 @@ func (c *Controller) writeGitRepo(ctx context.Context, it item, key client.Objec
 	}
 	var g v1alpha1.GitRepo
 	if err := c.client.Get(ctx, key, &g); err != nil {
+		c.still(it)
 		return 0, client.IgnoreNotFound(err)
 	}
 	trouble, err := c.trouble(ctx, it.key)
