@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"sort"
 	"sync"
 	"time"
@@ -60,6 +61,9 @@ type Composer struct {
 	// held counts the batches under way per workspace; waiting are clusters to mark when they end.
 	held    map[string]int
 	waiting map[string]bool
+	// leaving are clusters without an entry of a bundle that is being removed, by its uid, that a
+	// hold kept until now: their next document removes it.
+	leaving map[string]map[string]bool
 }
 
 // bundleState is what composing needs of one bundle.
@@ -97,6 +101,7 @@ func NewComposer(c client.Client, o ComposerOptions) *Composer {
 		dirty: o.Dirty, touched: o.Touched, written: o.Written,
 		bundles: map[string]*bundleState{}, documents: map[string]*protocol.Document{}, wrote: map[string]time.Time{},
 		held: map[string]int{}, waiting: map[string]bool{},
+		leaving: map[string]map[string]bool{},
 	}
 }
 
@@ -165,6 +170,9 @@ func (c *Composer) Observe(ctx context.Context, r *v1alpha1.Rollout, b *v1alpha1
 	old := c.bundles[key]
 	c.bundles[key] = next
 	touched := sortedNames(touchedClusters(old, next))
+	if next.removing && len(next.held) > 0 && c.leaving[next.uid] == nil {
+		c.leaving[next.uid] = maps.Clone(next.held)
+	}
 	c.mu.Unlock()
 	// Status first: nothing may be called Ready between the new wants and the new document.
 	c.touched(key, touched)
@@ -257,7 +265,19 @@ func (c *Composer) BundlesOn(cluster string) []string {
 func (c *Composer) Forget(workspace, name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if b := c.bundles[workspace+"/"+name]; b != nil {
+		delete(c.leaving, b.uid)
+	}
 	delete(c.bundles, workspace+"/"+name)
+}
+
+// composed notes that a cluster's document says what it is to say.
+func (c *Composer) composed(cluster string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, clusters := range c.leaving {
+		delete(clusters, cluster)
+	}
 }
 
 func touchedClusters(old, next *bundleState) map[string]bool {
@@ -265,6 +285,11 @@ func touchedClusters(old, next *bundleState) map[string]bool {
 	all := old == nil || old.uid != next.uid || old.paused != next.paused || old.removing != next.removing || old.known != next.known
 	if !all && old.wantsID == next.wantsID {
 		return touched
+	}
+	if all {
+		for cluster := range next.held {
+			touched[cluster] = true
+		}
 	}
 	for cluster := range next.wants.Clusters {
 		if all || !sameWant(old, next, cluster) {
@@ -323,11 +348,12 @@ func (c *Composer) highestGeneration(uid string) int64 {
 	return highest
 }
 
-// Assigned lists clusters whose stored document still has an entry of the bundle.
+// Assigned lists clusters whose stored document still has an entry of the
+// bundle, or that are to be told to remove it and were not yet.
 func (c *Composer) Assigned(uid string) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var out []string
+	out := sortedNames(c.leaving[uid])
 	for cluster, d := range c.documents {
 		for _, e := range d.Entries {
 			if e.UID == uid {
@@ -372,10 +398,13 @@ func (c *Composer) Compose(ctx context.Context, workspace, name string) (time.Du
 	if err != nil {
 		return 0, fmt.Errorf("compose the document of cluster %s: %w", cluster, err)
 	}
-	if !composed.Changed {
-		return 0, nil
+	if composed.Changed {
+		if err := c.write(ctx, cluster, assignment, composed); err != nil {
+			return 0, err
+		}
 	}
-	return 0, c.write(ctx, cluster, assignment, composed)
+	c.composed(cluster)
+	return 0, nil
 }
 
 // mustWait keeps documents MinInterval apart, and held workspaces alone.
@@ -546,6 +575,11 @@ func (c *Composer) storeEntries(ctx context.Context, cluster string, list protoc
 	return string(id), err
 }
 
+// AssignmentGone drops what is remembered of an Assignment that is not stored any more.
+func (c *Composer) AssignmentGone(workspace, name string) {
+	c.assignments.Forget(client.ObjectKey{Namespace: c.namespace, Name: MachineName(workspace, name)})
+}
+
 // ForgetCluster drops what is remembered of a cluster that was deleted, and
 // deletes its Assignment and report: it is forgotten and revoked, and nothing
 // on it is removed.
@@ -556,6 +590,7 @@ func (c *Composer) ForgetCluster(ctx context.Context, workspace, name string) er
 	delete(c.documents, workspace+"/"+name)
 	delete(c.wrote, workspace+"/"+name)
 	c.mu.Unlock()
+	c.composed(workspace + "/" + name)
 	meta := metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}
 	return errors.Join(
 		client.IgnoreNotFound(c.client.Delete(ctx, &v1alpha1.Assignment{ObjectMeta: meta})),

@@ -41,6 +41,7 @@ type Hub struct {
 	mu       sync.Mutex // guards the fields below
 	epoch    int64
 	wentBack string
+	recorded bool // wentBack is stored
 }
 
 // NewHub returns the hub state kept in namespace.
@@ -101,7 +102,7 @@ func (h *Hub) Observe(ctx context.Context, now time.Time, cm *corev1.ConfigMap) 
 	if wentBack != "" && cm.Annotations[v1alpha1.AnnotationApprove] == HoldHubRestore {
 		return h.approve(ctx, now, cm, wentBack, epoch)
 	}
-	h.set(epoch, wentBack)
+	h.set(epoch, wentBack, true)
 	return nil
 }
 
@@ -119,14 +120,20 @@ func (h *Hub) approve(ctx context.Context, now time.Time, cm *corev1.ConfigMap, 
 	if err := h.cached.Update(ctx, cm); err != nil {
 		return fmt.Errorf("start epoch %d: %w", next, err)
 	}
-	h.set(next, "")
+	h.set(next, "", true)
 	return nil
 }
 
-func (h *Hub) set(epoch int64, wentBack string) {
+func (h *Hub) set(epoch int64, wentBack string, recorded bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.epoch, h.wentBack = epoch, wentBack
+	h.epoch, h.wentBack, h.recorded = epoch, wentBack, recorded
+}
+
+func (h *Hub) isRecorded() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.recorded
 }
 
 // Epoch returns the current epoch, and why nothing may be assigned, if so.
@@ -140,12 +147,13 @@ func (h *Hub) Epoch() (epoch int64, wentBack string) {
 // by this hub, that is newer than what the hub has by a live read.
 func (h *Hub) WentBack(ctx context.Context, seen protocol.Header) error {
 	epoch, already := h.Epoch()
-	if already != "" {
+	if already != "" && h.isRecorded() {
 		return nil
 	}
 	text := fmt.Sprintf("epoch %d revision %d of cluster %s is newer than what this hub has; was it restored from a backup? Approve with: muster approve %s",
 		seen.Epoch, seen.Revision, seen.Cluster, HoldHubRestore)
-	h.set(epoch, text)
+	// Stop at once; a record that fails is tried again when the next agent shows its document.
+	h.set(epoch, text, false)
 	cm, err := h.read(ctx)
 	if err != nil {
 		return fmt.Errorf("record that the hub went back: %w", err)
@@ -154,5 +162,6 @@ func (h *Hub) WentBack(ctx context.Context, seen protocol.Header) error {
 	if err := h.cached.Update(ctx, cm); err != nil {
 		return fmt.Errorf("record that the hub went back: %w", err)
 	}
+	h.set(epoch, text, true)
 	return nil
 }

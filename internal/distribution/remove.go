@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -36,10 +37,8 @@ func (d *Deployer) Remove(ctx context.Context, workspace string, departing []Dep
 	}
 	defer d.locks.lockAll(desired)()
 	defer d.Composer.Hold(workspace)()
-	fleet, err := d.gatherFleet(ctx, workspace)
-	if err != nil {
-		return nil, err
-	}
+	// Bundles that only wait for documents are looked at often and need no fleet.
+	fleet := sync.OnceValues(func() (*fleet, error) { return d.gatherFleet(ctx, workspace) })
 	var errs []error
 	for _, one := range departing {
 		hold, err := d.removeOne(ctx, fleet, one)
@@ -51,7 +50,7 @@ func (d *Deployer) Remove(ctx context.Context, workspace string, departing []Dep
 	return holds, errors.Join(errs...)
 }
 
-func (d *Deployer) removeOne(ctx context.Context, f *fleet, one Departing) (*v1alpha1.Hold, error) {
+func (d *Deployer) removeOne(ctx context.Context, gather func() (*fleet, error), one Departing) (*v1alpha1.Hold, error) {
 	r, err := d.rollout(ctx, one.Bundle.Namespace, one.Bundle.Name)
 	if err != nil {
 		return nil, err
@@ -59,7 +58,11 @@ func (d *Deployer) removeOne(ctx context.Context, f *fleet, one Departing) (*v1a
 	if r == nil || r.Status.Removing {
 		return nil, d.deleteBundle(ctx, one.Bundle)
 	}
-	wants, err := d.Reader.Wants(ctx, one.Bundle.Namespace, r.Status.Wants)
+	f, err := gather()
+	if err != nil {
+		return nil, err
+	}
+	wants, err := d.wantsAndHeld(ctx, one.Bundle.Namespace, r)
 	if err != nil {
 		return nil, err
 	}
@@ -99,6 +102,30 @@ func (d *Deployer) removeOne(ctx context.Context, f *fleet, one Departing) (*v1a
 		return nil, err
 	}
 	return nil, d.deleteBundle(ctx, one.Bundle)
+}
+
+// wantsAndHeld is all that clusters have of a bundle: what is wanted, and on
+// clusters that a hold keeps what was wanted there last.
+func (d *Deployer) wantsAndHeld(ctx context.Context, workspace string, r *v1alpha1.Rollout) (Wants, error) {
+	wants, err := d.Reader.Wants(ctx, workspace, r.Status.Wants)
+	if err != nil || len(wants.HeldClusters) == 0 {
+		return wants, err
+	}
+	before, err := d.Reader.Wants(ctx, workspace, r.Status.LastGood)
+	if err != nil {
+		return Wants{}, err
+	}
+	b := newWantsBuilder()
+	for name := range wants.Clusters {
+		v, want, _ := wants.VariantOf(name)
+		b.set(name, v, want)
+	}
+	for _, name := range wants.HeldClusters {
+		if v, want, ok := before.VariantOf(name); ok {
+			b.set(name, v, want)
+		}
+	}
+	return b.build(), nil
 }
 
 func (d *Deployer) updateRollout(ctx context.Context, old, next *v1alpha1.Rollout, b *v1alpha1.Bundle) error {
@@ -152,6 +179,11 @@ func (d *Deployer) Finish(ctx context.Context, b *v1alpha1.Bundle) ([]string, er
 	d.Forget(b.Namespace, b.Name)
 	d.Composer.Forget(b.Namespace, b.Name)
 	return nil, nil
+}
+
+// RolloutGone drops what is remembered of a Rollout that is not stored any more.
+func (d *Deployer) RolloutGone(workspace, name string) {
+	d.rollouts.Forget(client.ObjectKey{Namespace: d.Namespace, Name: MachineName(workspace, name)})
 }
 
 // Forget drops what is remembered of a bundle that was deleted.
