@@ -177,7 +177,8 @@ func (o *object) succeed(b *bundle, e Applied) {
 	}
 	o.failure, o.tries, o.retryAt, o.again, o.surveyed = Failure{}, 0, time.Time{}, false, true
 	o.live, o.missing, o.Done = e.Live, false, e.Live.Done
-	if o.Entry != before {
+	if o.Entry != before || o.masked {
+		o.masked = false
 		b.touch()
 	}
 }

@@ -21,7 +21,10 @@ func (a *Agent) persist(r *Ready, now time.Time) {
 		inv.Journal = a.gather.written
 		b.writingKeys = b.writingKeys[:0]
 		for i := range inv.Entries {
-			b.writingKeys = append(b.writingKeys, inv.Entries[i].Key)
+			k := inv.Entries[i].Key
+			b.writingKeys = append(b.writingKeys, k)
+			o := b.objects[k]
+			o.masked = o.entry() != o.Entry
 		}
 		r.Write = append(r.Write, StateWrite{Sequence: a.sequence, Inventory: inv})
 	}
