@@ -12,15 +12,15 @@ type Counts struct {
 	byState [8]int
 }
 
-func (n *Counts) add(s protocol.State) {
+func (n *Counts) add(s protocol.State, by int) {
 	for i, known := range severity {
 		if s == known {
-			n.byState[i]++
+			n.byState[i] += by
 			return
 		}
 	}
 	// A state of a newer agent is not known to be good.
-	n.byState[index(protocol.StateNotReady)]++
+	n.byState[index(protocol.StateNotReady)] += by
 }
 
 func index(s protocol.State) int {

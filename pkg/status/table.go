@@ -10,11 +10,13 @@ import (
 type Table struct {
 	bundles  map[string]map[string]Cell // bundle -> cluster -> cell
 	clusters map[string]map[string]bool // cluster -> bundles with a cell
+	// Counts follow every change of a cell: a report of one cluster must not cost a look at ten thousand others.
+	ofBundle, ofCluster map[string]Counts
 }
 
 // NewTable returns an empty table.
 func NewTable() *Table {
-	return &Table{bundles: map[string]map[string]Cell{}, clusters: map[string]map[string]bool{}}
+	return &Table{bundles: map[string]map[string]Cell{}, clusters: map[string]map[string]bool{}, ofBundle: map[string]Counts{}, ofCluster: map[string]Counts{}}
 }
 
 // Set replaces one cell and tells whether that changed anything.
@@ -24,9 +26,14 @@ func (t *Table) Set(bundle, cluster string, cell Cell) bool {
 		row = map[string]Cell{}
 		t.bundles[bundle] = row
 	}
-	if old, ok := row[cluster]; ok && old == cell {
+	old, had := row[cluster]
+	if had && old == cell {
 		return false
 	}
+	if had {
+		t.count(bundle, cluster, old.State, -1)
+	}
+	t.count(bundle, cluster, cell.State, 1)
 	row[cluster] = cell
 	if t.clusters[cluster] == nil {
 		t.clusters[cluster] = map[string]bool{}
@@ -37,16 +44,20 @@ func (t *Table) Set(bundle, cluster string, cell Cell) bool {
 
 // Clear removes one cell and tells whether there was one.
 func (t *Table) Clear(bundle, cluster string) bool {
-	if _, ok := t.bundles[bundle][cluster]; !ok {
+	old, ok := t.bundles[bundle][cluster]
+	if !ok {
 		return false
 	}
+	t.count(bundle, cluster, old.State, -1)
 	delete(t.bundles[bundle], cluster)
 	if len(t.bundles[bundle]) == 0 {
 		delete(t.bundles, bundle)
+		delete(t.ofBundle, bundle)
 	}
 	delete(t.clusters[cluster], bundle)
 	if len(t.clusters[cluster]) == 0 {
 		delete(t.clusters, cluster)
+		delete(t.ofCluster, cluster)
 	}
 	return true
 }
@@ -64,21 +75,16 @@ func (t *Table) Cell(bundle, cluster string) (Cell, bool) {
 }
 
 // Bundle counts one bundle's cells.
-func (t *Table) Bundle(bundle string) Counts {
-	var n Counts
-	for _, c := range t.bundles[bundle] {
-		n.add(c.State)
-	}
-	return n
-}
+func (t *Table) Bundle(bundle string) Counts { return t.ofBundle[bundle] }
 
 // Cluster counts one cluster's cells.
-func (t *Table) Cluster(cluster string) Counts {
-	var n Counts
-	for bundle := range t.clusters[cluster] {
-		n.add(t.bundles[bundle][cluster].State)
-	}
-	return n
+func (t *Table) Cluster(cluster string) Counts { return t.ofCluster[cluster] }
+
+func (t *Table) count(bundle, cluster string, s protocol.State, by int) {
+	b, c := t.ofBundle[bundle], t.ofCluster[cluster]
+	b.add(s, by)
+	c.add(s, by)
+	t.ofBundle[bundle], t.ofCluster[cluster] = b, c
 }
 
 func sortedKeys[V any](m map[string]V) []string {
