@@ -69,7 +69,7 @@ func (rs rounds) status() measure {
 
 func (rs rounds) seconds(of func(round) time.Duration) measure {
 	last := rs[len(rs)-1]
-	m := measure{note: fmt.Sprintf("of it git push %.3f s; %s until all was at rest; load %s", last.push.Seconds(), last.cpu, last.load)}
+	m := measure{note: fmt.Sprintf("of it git push %.3f s; %s; load %s", last.push.Seconds(), last.cpu, last.load)}
 	for _, r := range rs {
 		m.samples = append(m.samples, of(r).Seconds())
 	}
@@ -105,8 +105,9 @@ func (b *bench) round(r *repository, message string) round {
 	b.t.Helper()
 	from, before := b.open(), b.cpu()
 	took := r.push(message)
+	spent := b.cpu().since(before)
 	hub, downstream := b.close(from)
-	return round{times: took, hub: hub, downstream: downstream, cpu: b.cpu().since(before), load: load()}
+	return round{times: took, hub: hub, downstream: downstream, cpu: spent, load: load()}
 }
 
 // nothing: a commit that changes no bundle.

@@ -100,11 +100,19 @@ func readAudit(path string, from int64) ([]Event, error) {
 		return nil, err
 	}
 	defer f.Close()
-	if _, err := f.Seek(from, io.SeekStart); err != nil {
+	if _, err := f.Seek(max(0, from-1), io.SeekStart); err != nil {
 		return nil, err
 	}
 	var events []Event
 	lines := bufio.NewReaderSize(f, 1<<16)
+	if from > 0 {
+		// The server may have been writing a line at the mark: what is left of it is skipped.
+		if _, err := lines.ReadBytes('\n'); errors.Is(err, io.EOF) {
+			return nil, nil
+		} else if err != nil {
+			return nil, err
+		}
+	}
 	for {
 		line, err := lines.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
