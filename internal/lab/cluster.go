@@ -82,12 +82,7 @@ func (l *Lab) startAgent(ctx, inner context.Context, name, token string) (*compo
 	if err := ensureNamespace(ctx, c, AgentNamespace, nil); err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", name, err)
 	}
-	// Bundles of the example name no service account, so the agent's own rights count.
-	who := access{
-		chart: "muster-agent", namespace: AgentNamespace, account: "muster-agent",
-		values: map[string]any{"rbac": map[string]any{"mode": "cluster-admin"}},
-	}
-	if err := who.grant(ctx, server, kubeconfig); err != nil {
+	if err := agentAccess().grant(ctx, server, kubeconfig); err != nil {
 		return nil, err
 	}
 	l.say("starting the agent of " + name)
@@ -95,4 +90,13 @@ func (l *Lab) startAgent(ctx, inner context.Context, name, token string) (*compo
 		Name: "agent of " + name, Path: l.programs.agent, Log: l.log("agent-" + name),
 		Args: []string{"--kubeconfig=" + kubeconfig, "--namespace=" + AgentNamespace, "--token-file=" + tokenFile},
 	})
+}
+
+// agentAccess: bundles of the example name no service account, so the agent's
+// own rights count.
+func agentAccess() access {
+	return access{
+		chart: "muster-agent", namespace: AgentNamespace, account: "muster-agent",
+		values: map[string]any{"rbac": map[string]any{"mode": "cluster-admin"}},
+	}
 }

@@ -9,8 +9,7 @@ import (
 // startManager starts the manager and keeps it running.
 func (l *Lab) startManager(ctx, inner context.Context) (err error) {
 	kubeconfig := l.path("kubeconfig", "manager")
-	who := access{chart: "muster", namespace: ManagerNamespace, account: "muster-manager"}
-	if err := who.grant(ctx, l.plane.Server(HubName), kubeconfig); err != nil {
+	if err := managerAccess().grant(ctx, l.plane.Server(HubName), kubeconfig); err != nil {
 		return err
 	}
 	l.say("starting the manager")
@@ -23,4 +22,8 @@ func (l *Lab) startManager(ctx, inner context.Context) (err error) {
 		},
 	})
 	return err
+}
+
+func managerAccess() access {
+	return access{chart: "muster", namespace: ManagerNamespace, account: "muster-manager"}
 }

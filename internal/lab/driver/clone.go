@@ -120,3 +120,10 @@ func (c *Clone) git(ctx context.Context, dir string, args ...string) (string, er
 	}
 	return strings.TrimSpace(string(out)), nil
 }
+
+// PushUnheard pushes into the bare repository's directory, past the server and
+// its webhooks.
+func (c *Clone) PushUnheard(ctx context.Context, bare string) error {
+	_, err := c.git(ctx, c.dir, "push", "--quiet", bare, "HEAD:"+gitserver.Branch)
+	return err
+}
