@@ -151,7 +151,6 @@ type rendering struct {
 	options renderOptions
 	fleet   *fleet
 	render  renderer.Renderer
-	printed int
 	matched int
 	failed  bool
 }

@@ -30,9 +30,6 @@ func newRepository(t testing.TB) *repository {
 	return r
 }
 
-// bare is the repository the servers show, under root.
-func (r *repository) bare() string { return filepath.Join(r.dir, ".git") }
-
 func (r *repository) git(args ...string) string {
 	r.t.Helper()
 	return r.command(r.dir, "git", args...)

@@ -138,7 +138,7 @@ func TestServersThatAnswerBadly(t *testing.T) {
 	}{
 		"500": {func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(500); return true }, source.ErrUnreachable},
 		"503 with text": {func(w http.ResponseWriter, _ *http.Request) bool {
-			http.Error(w, strings.Repeat("x", 1<<20), 503)
+			http.Error(w, strings.Repeat("x", 1<<20), http.StatusServiceUnavailable)
 			return true
 		}, source.ErrUnreachable},
 		"404":               {func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(404); return true }, source.ErrRepositoryNotFound},

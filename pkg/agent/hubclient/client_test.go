@@ -139,9 +139,9 @@ func TestRefusalsAreErrorsWithACode(t *testing.T) {
 		after  time.Duration
 	}{
 		"of the hub": {func(w http.ResponseWriter, _ *http.Request) { refuse(w, 403, protocol.CodeQuarantined) }, protocol.CodeQuarantined, 0},
-		"of a proxy": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", 502) }, protocol.CodeBusy, 0},
+		"of a proxy": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusBadGateway) }, protocol.CodeBusy, 0},
 		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "https://elsewhere.example.com", 307)
+			http.Redirect(w, r, "https://elsewhere.example.com", http.StatusTemporaryRedirect)
 		}, protocol.CodeBusy, 0},
 		"with a pause": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "7")

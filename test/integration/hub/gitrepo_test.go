@@ -32,7 +32,6 @@ type follower struct {
 	*hub
 	repos   *gitrepo.Controller
 	bundles *bundle.Controller
-	status  *status.Controller
 	server  *httptest.Server
 	dir     string // the working copy
 }
@@ -151,6 +150,16 @@ func (f *follower) until(what string, ok func() bool) {
 	f.t.Fatalf("not %s within %s: GitRepo status %+v", what, patience, f.repo().Status)
 }
 
+// quiet waits until nothing has been written for longer than a status may wait.
+func (f *follower) quiet() {
+	f.t.Helper()
+	f.calls.take()
+	f.until("quiet", func() bool {
+		time.Sleep(3 * status.Settle)
+		return len(f.calls.take()) == 0
+	})
+}
+
 // settled waits until the GitRepo speaks of a commit.
 func (f *follower) settled(commit string) {
 	f.t.Helper()
@@ -182,7 +191,7 @@ func TestAPushIsDeployedAndAnotherThatChangesNothingWritesOnlyTheCommit(t *testi
 	f.settled(f.push(map[string]string{"apps/web/a.yaml": object("web", "1"), "apps/db/a.yaml": object("db", "1")}))
 	f.wantSays("a", "fleet-apps-db@1 fleet-apps-web@1")
 
-	f.calls.take()
+	f.quiet()
 	commit := f.push(map[string]string{"README": "words"})
 	f.settled(commit)
 	for _, write := range f.calls.take() {
@@ -256,7 +265,9 @@ func TestADeletionHeldOnceIsHeldAtTheNextPoll(t *testing.T) {
 	f := follow(t)
 	f.create("apps/*")
 	f.settled(f.push(map[string]string{"apps/web/a.yaml": object("web", "1"), "apps/data/a.yaml": claim("data")}))
-	f.edit(func(g *v1alpha1.GitRepo) { g.Spec.Targets[0].ClusterSelector.MatchLabels = map[string]string{"only": "a"} })
+	f.edit(func(g *v1alpha1.GitRepo) {
+		g.Spec.Targets[0].ClusterSelector.MatchLabels = map[string]string{"only": "a"}
+	})
 	f.editCluster("a", func(c *v1alpha1.Cluster) { c.Labels = map[string]string{"only": "a"} })
 	for _, name := range []string{"fleet-apps-web", "fleet-apps-data"} {
 		f.bundles.Mark(f.workspace + "/" + name)
