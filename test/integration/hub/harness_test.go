@@ -14,13 +14,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	testingclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/yaml"
 
+	"github.com/muster-dev/muster/internal/controller/status"
 	"github.com/muster-dev/muster/internal/distribution"
 	"github.com/muster-dev/muster/internal/lab/plane"
 	"github.com/muster-dev/muster/internal/manager"
@@ -31,7 +34,10 @@ import (
 	"github.com/muster-dev/muster/pkg/protocol"
 )
 
-func TestMain(m *testing.M) { plane.Main(m) }
+func TestMain(m *testing.M) {
+	log.SetLogger(logr.Discard())
+	plane.Main(m)
+}
 
 var namespaces atomic.Int64
 
@@ -174,6 +180,7 @@ type hub struct {
 	deployer *distribution.Deployer
 	clock    *testingclock.FakePassiveClock
 	rendered atomic.Int64
+	status   *status.Controller // told of what changes, if there is one
 
 	mu    sync.Mutex // guards dirty
 	dirty map[string]bool
@@ -196,7 +203,17 @@ func (w *world) mortal(writes int) *hub {
 	h.state = distribution.NewHub(h.client, h.client, w.machine)
 	h.composer = distribution.NewComposer(h.client, distribution.ComposerOptions{
 		Store: h.store, Reader: h.reader, Signer: signer{}, Hub: h.state, Namespace: w.machine, Clock: h.clock,
-		Dirty: h.mark, Touched: func(string, []string) {}, Written: func(string) {},
+		Dirty: h.mark,
+		Touched: func(bundle string, clusters []string) {
+			if h.status != nil {
+				h.status.Touched(bundle, clusters)
+			}
+		},
+		Written: func(cluster string) {
+			if h.status != nil {
+				h.status.ClusterChanged(cluster)
+			}
+		},
 	})
 	h.deployer = &distribution.Deployer{
 		Client: h.client, Store: h.store, Reader: h.reader, Render: h.render, Composer: h.composer, Namespace: w.machine, Clock: h.clock,
