@@ -127,6 +127,7 @@ func (a *Agent) applied(e Applied) {
 	}
 	if e.Failure.Kind != FailureNone {
 		o.fail(e.Failure)
+		o.doubt(e)
 		if e.Failure.NoNamespace {
 			a.lookAgain(b)
 		}
@@ -142,6 +143,14 @@ func (a *Agent) applied(e Applied) {
 		if other != b { // the answer is a sight for them too: it names another owner
 			a.sighted(other, other.objects[o.Key], e.Live)
 		}
+	}
+}
+
+// doubt forgets what was on the cluster when an apply of something else may
+// have happened unheard: a return to the old content is sent again.
+func (o *object) doubt(e Applied) {
+	if e.Failure.Kind == FailureRetry && e.Hash != o.Hash {
+		o.Hash, o.Print = "", ""
 	}
 }
 

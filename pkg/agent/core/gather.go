@@ -339,7 +339,9 @@ func (a *Agent) journal() Journal {
 		inv := Inventory{Version: StateVersion, UID: uid, Workspace: b.workspace, Bundle: b.name}
 		for _, k := range b.order {
 			if o := b.objects[k]; o != nil && o.listed && (!o.stored || o.uncertain || o.changing()) {
-				inv.Entries = append(inv.Entries, o.entry())
+				e := o.entry()
+				o.masked = o.masked || e != o.Entry
+				inv.Entries = append(inv.Entries, e)
 				a.gather.planned = append(a.gather.planned, o)
 			}
 		}

@@ -22,7 +22,7 @@ type object struct {
 	// uncertain means that the journal says that an apply of another content is
 	// about to happen: a crash makes it be sent again, whatever was sent before.
 	uncertain bool
-	// masked means that the stored state lacks what the last apply left.
+	// masked means that the newest that is stored, state or journal, lacks what the last apply left.
 	masked bool
 	// busy means that an apply or delete was asked for and not answered.
 	busy bool

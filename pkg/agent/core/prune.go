@@ -165,6 +165,9 @@ func (a *Agent) shared(b *bundle, o *object) (verdict, bool) {
 	if coOwned(o.Role) {
 		return giveUp, others
 	}
+	if o.UID == "" {
+		return leave, true // a live read decides: any sight may be older than an apply of which nobody heard
+	}
 	if !others && o.live == nil {
 		return leave, false
 	}
