@@ -43,6 +43,8 @@ type Acknowledged struct {
 	Heads []protocol.Head
 	// Unsettled are bundles (uids) that are not Ready at that revision.
 	Unsettled map[string]bool
+	// More says that further bundles are not Ready, without naming them.
+	More bool
 }
 
 // ComposeInput is everything one cluster's document depends on.
@@ -315,7 +317,7 @@ func (c *composition) stillMoving(h protocol.Handover) bool {
 	if !c.acknowledged(h.Revision) {
 		return true
 	}
-	if c.in.Report.Unsettled[h.To] || c.in.Report.Unsettled[h.From] {
+	if c.in.Report.More || c.in.Report.Unsettled[h.To] || c.in.Report.Unsettled[h.From] {
 		return true
 	}
 	for _, head := range c.in.Report.Heads {

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/muster-dev/muster/internal/distribution"
+	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/content"
 	"github.com/muster-dev/muster/pkg/protocol"
 )
@@ -201,14 +202,17 @@ func TestAHandoverStaysUntilBothSidesAreSettled(t *testing.T) {
 	moving := mustCompose(t, composeInput(&before, store, verdict("old", distribution.NotWanted), wanted("new", 1, "both"))).Document
 	unsettled := acknowledged(2)
 	unsettled.Unsettled["new"] = true
+	vague := acknowledged(2)
+	vague.More = true
 	cases := map[string]struct {
 		report *distribution.Acknowledged
 		want   int
 	}{
-		"not acknowledged":          {acknowledged(1), 1},
-		"the receiver is not ready": {unsettled, 1},
-		"the giver's head is there": {acknowledged(2, head("old")), 1},
-		"both settled":              {acknowledged(2), 0},
+		"more are not ready than named": {vague, 1},
+		"not acknowledged":              {acknowledged(1), 1},
+		"the receiver is not ready":     {unsettled, 1},
+		"the giver's head is there":     {acknowledged(2, head("old")), 1},
+		"both settled":                  {acknowledged(2), 0},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -265,4 +269,43 @@ func TestTheOrderOfWantsDoesNotMatter(t *testing.T) {
 	if diff := cmp.Diff(a, b); diff != "" {
 		t.Errorf("order changes the document:\n%s", diff)
 	}
+}
+
+func TestAReportThatNamesFewerThanItCountsIsVague(t *testing.T) {
+	spec := v1alpha1.ClusterReportSpec{NotReady: 51, Bundles: []v1alpha1.BundleReport{{UID: "u1"}}}
+	if got := distribution.AcknowledgedBy(&spec); !got.More || !got.Unsettled["u1"] {
+		t.Errorf("got %+v", got)
+	}
+	spec.NotReady = 1
+	if distribution.AcknowledgedBy(&spec).More {
+		t.Error("a report that names all is called vague")
+	}
+}
+
+func ExampleCompose() {
+	keys := func(string, content.ID) ([]content.Key, error) { return []content.Key{"/ConfigMap/shop/settings"}, nil }
+	first, err := distribution.Compose(distribution.ComposeInput{
+		Keys:  keys,
+		Wants: []distribution.BundleWant{{Workspace: "default", Bundle: "old", UID: "u1", Verdict: distribution.Wanted, Generation: 1, Content: "c1"}},
+	})
+	if err != nil {
+		panic(err)
+	}
+	// The directory was renamed: one bundle leaves, another has its objects.
+	second, err := distribution.Compose(distribution.ComposeInput{
+		Keys: keys, Previous: &first.Document,
+		Wants: []distribution.BundleWant{
+			{Workspace: "default", Bundle: "old", UID: "u1", Verdict: distribution.NotWanted},
+			{Workspace: "default", Bundle: "new", UID: "u2", Verdict: distribution.Wanted, Generation: 1, Content: "c2"},
+		},
+	})
+	if err != nil {
+		panic(err)
+	}
+	d := second.Document
+	fmt.Println("revision", d.Revision, "runs", d.Entries[0].Bundle, "removes", d.Removals[0].Bundle)
+	fmt.Println("handed over:", d.Handovers[0].Key)
+	// Output:
+	// revision 2 runs new removes old
+	// handed over: /ConfigMap/shop/settings
 }

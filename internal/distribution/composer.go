@@ -505,7 +505,7 @@ func (c *Composer) report(ctx context.Context, obj *v1alpha1.Cluster) (*Acknowle
 
 // AcknowledgedBy reduces a report to what composing needs.
 func AcknowledgedBy(r *v1alpha1.ClusterReportSpec) *Acknowledged {
-	out := &Acknowledged{Assignment: r.Assignment, Epoch: r.Epoch, Revision: r.Revision, Unsettled: map[string]bool{}}
+	out := &Acknowledged{Assignment: r.Assignment, Epoch: r.Epoch, Revision: r.Revision, Unsettled: map[string]bool{}, More: r.NotReady > len(r.Bundles)}
 	for _, h := range r.Heads {
 		workspace, name := splitKey(h.Bundle)
 		out.Heads = append(out.Heads, protocol.Head{UID: h.UID, Workspace: workspace, Bundle: name, Generation: h.Generation})
