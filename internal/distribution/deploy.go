@@ -63,8 +63,6 @@ func (d *Deployer) Deploy(ctx context.Context, workspace string, desired []Desir
 	failed := map[string]error{}
 	unlock := d.locks.lockAll(desired)
 	defer unlock()
-	release := d.Composer.Hold(workspace)
-	defer release()
 	// Gather: the fleet once, then each bundle's ledger.
 	fleet, err := d.gatherFleet(ctx, workspace)
 	if err != nil {
@@ -84,6 +82,8 @@ func (d *Deployer) Deploy(ctx context.Context, workspace string, desired []Desir
 		}
 	}
 	// Commit: content, Bundle, Rollout, each only if it differs.
+	// Clusters wait for that, and not for a slow render of somebody's bundle.
+	defer d.Composer.Hold(workspace)()
 	d.commitAll(ctx, works, failed)
 	return failed
 }

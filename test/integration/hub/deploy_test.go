@@ -250,6 +250,23 @@ func TestABundleThatStopsRenderingKeepsItsLastRevision(t *testing.T) {
 	w.wantSays("b", "-app")
 }
 
+// A slow render delays its own bundle and nobody's documents.
+func TestClustersDoNotWaitForARender(t *testing.T) {
+	w := newWorld(t)
+	w.cluster("a", nil)
+	h := w.process()
+	during := []string{"not rendered"}
+	h.rendering = func() {
+		h.takeDirty()
+		h.composer.Mark(w.workspace + "/a")
+		during = h.takeDirty()
+	}
+	h.deploy(w.fromGit("app", "ConfigMap/one"))
+	if diff := cmp.Diff([]string{w.workspace + "/a"}, during); diff != "" {
+		t.Errorf("clusters composed during a render (-want +got):\n%s", diff)
+	}
+}
+
 // While a change that belongs together is written, no document is composed of half of it.
 func TestADocumentIsNotComposedOfHalfAChange(t *testing.T) {
 	w := newWorld(t)

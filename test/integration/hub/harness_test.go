@@ -171,16 +171,17 @@ func (c *calls) take() []string {
 // hub is one manager process: what it remembers is lost by starting another.
 type hub struct {
 	*world
-	calls    *calls
-	client   client.Client
-	store    *distribution.SecretStore
-	reader   *distribution.Reader
-	state    *distribution.Hub
-	composer *distribution.Composer
-	deployer *distribution.Deployer
-	clock    *testingclock.FakePassiveClock
-	rendered atomic.Int64
-	status   *status.Controller // told of what changes, if there is one
+	calls     *calls
+	client    client.Client
+	store     *distribution.SecretStore
+	reader    *distribution.Reader
+	state     *distribution.Hub
+	composer  *distribution.Composer
+	deployer  *distribution.Deployer
+	clock     *testingclock.FakePassiveClock
+	rendered  atomic.Int64
+	rendering func()             // called in every render, if set
+	status    *status.Controller // told of what changes, if there is one
 
 	mu    sync.Mutex // guards dirty
 	dirty map[string]bool
@@ -446,6 +447,9 @@ func filesOf(objects []string) []bundle.File {
 // render is a renderer in this process: every file is one object.
 func (h *hub) render(_ context.Context, in renderer.Inputs) (content.Item, error) {
 	h.rendered.Add(1)
+	if h.rendering != nil {
+		h.rendering()
+	}
 	item := content.Item{Version: content.Version, Kind: content.KindManifests, Bundle: in.Bundle, Options: renderer.ContentOptions(in)}
 	for _, f := range in.Files {
 		var o struct {
