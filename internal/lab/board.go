@@ -21,13 +21,17 @@ type board struct {
 	clusters []string
 	cells    map[string]map[string]string
 	away     map[string]bool // clusters that are not connected
+	sources  []string        // one line per GitRepo
 }
 
 // newBoard reads the board off the hub's objects. A bundle that an assignment
 // names is Pending until its cluster has acknowledged that revision, then what
 // the report says, and Ready if the report says nothing.
-func newBoard(clusters []v1alpha1.Cluster, assignments []v1alpha1.Assignment, reports []v1alpha1.ClusterReport) board {
+func newBoard(repos []v1alpha1.GitRepo, clusters []v1alpha1.Cluster, assignments []v1alpha1.Assignment, reports []v1alpha1.ClusterReport) board {
 	b := board{cells: map[string]map[string]string{}, away: map[string]bool{}}
+	for _, r := range repos {
+		b.sources = append(b.sources, source(r))
+	}
 	reported := map[string]v1alpha1.ClusterReportSpec{}
 	for _, r := range reports {
 		reported[r.Name] = r.Spec
@@ -40,10 +44,30 @@ func newBoard(clusters []v1alpha1.Cluster, assignments []v1alpha1.Assignment, re
 		_, cluster, _ := strings.Cut(a.Name, ".")
 		b.fill(cluster, a, reported[a.Name])
 	}
+	slices.Sort(b.sources)
 	slices.Sort(b.clusters)
 	slices.Sort(b.bundles)
 	b.bundles = slices.Compact(b.bundles)
 	return b
+}
+
+// maxSource is how long a GitRepo's line may be, in bytes.
+const maxSource = 160
+
+// source is a GitRepo's commit and what it says of itself.
+func source(r v1alpha1.GitRepo) string {
+	commit := "no commit yet"
+	if len(r.Status.Commit) >= 8 {
+		commit = r.Status.Commit[:8]
+	}
+	line := "GitRepo " + r.Name + " at " + commit + ": " + v1alpha1.ReasonReady
+	if message := unready(r.Status.Conditions); message != "" {
+		line = "GitRepo " + r.Name + " at " + commit + ": " + message
+	}
+	if len(line) > maxSource {
+		line = strings.ToValidUTF8(line[:maxSource], "") + "..."
+	}
+	return line
 }
 
 func connected(c v1alpha1.Cluster) bool {
@@ -89,6 +113,9 @@ func (b *board) set(bundle, cluster, state string) {
 // String is the board as a table, without a trailing newline.
 func (b board) String() string {
 	var out strings.Builder
+	for _, line := range b.sources {
+		out.WriteString(line + "\n")
+	}
 	table := tabwriter.NewWriter(&out, 0, 0, 3, ' ', 0)
 	if len(b.clusters) > maxColumns {
 		b.printCounts(table)

@@ -41,6 +41,12 @@ func TestBoardShowsEachStateWhereItHolds(t *testing.T) {
 	shop := protocol.Entry{Bundle: "shop", UID: "u1", Revision: 3}
 	tools := protocol.Entry{Bundle: "tools", UID: "u2", Revision: 5}
 	b := newBoard(
+		[]v1alpha1.GitRepo{{
+			ObjectMeta: metav1.ObjectMeta{Name: "fleet"},
+			Status: v1alpha1.GitRepoStatus{Commit: "0123456789abcdef", Conditions: []metav1.Condition{
+				{Type: v1alpha1.ConditionReady, Status: "False", Reason: "InvalidBundle", Message: "a.yaml:3: is wrong"},
+			}},
+		}},
 		[]v1alpha1.Cluster{aCluster("us-1", "True"), aCluster("eu-1", "False")},
 		[]v1alpha1.Assignment{
 			anAssignment(t, "eu-1", protocol.Document{Entries: []protocol.Entry{shop, tools}}),
@@ -49,6 +55,7 @@ func TestBoardShowsEachStateWhereItHolds(t *testing.T) {
 		[]v1alpha1.ClusterReport{aReport("eu-1", 4), aReport("us-1", 6, v1alpha1.BundleReport{UID: "u1", State: "Modified"})},
 	)
 	want := strings.TrimSpace(`
+GitRepo fleet at 01234567: InvalidBundle: a.yaml:3: is wrong
 BUNDLE   eu-1 (away)   us-1
 shop     Ready         Modified
 tools    Pending       Removing`)
@@ -61,7 +68,7 @@ tools    Pending       Removing`)
 func TestBoardDoesNotBelieveAReportOfAnotherAssignment(t *testing.T) {
 	report := aReport("eu-1", 9)
 	report.Spec.Assignment = "an older one"
-	b := newBoard([]v1alpha1.Cluster{aCluster("eu-1", "True")},
+	b := newBoard(nil, []v1alpha1.Cluster{aCluster("eu-1", "True")},
 		[]v1alpha1.Assignment{anAssignment(t, "eu-1", protocol.Document{Entries: []protocol.Entry{{Bundle: "shop", UID: "u1", Revision: 1}}})},
 		[]v1alpha1.ClusterReport{report})
 	if got := b.cells["shop"]["eu-1"]; got != "Pending" {
@@ -80,7 +87,7 @@ func TestBoardCountsWhenThereAreManyClusters(t *testing.T) {
 		reports = append(reports, aReport(c.Name, 1))
 	}
 	reports[1].Spec.Bundles = []v1alpha1.BundleReport{{UID: "u1", State: "Failed"}}
-	lines := strings.Split(newBoard(clusters, assignments, reports).String(), "\n")
+	lines := strings.Split(newBoard(nil, clusters, assignments, reports).String(), "\n")
 	want := []string{"CLUSTER     READY   BUNDLES   OTHER", "cluster-1   1       1         ", "cluster-2   0       1         shop Failed"}
 	if diff := cmp.Diff(want, lines[:3]); diff != "" || len(lines) != 8 {
 		t.Errorf("board has %d lines, want 8; the first (-want +got):\n%s", len(lines), diff)

@@ -65,7 +65,7 @@ func (l *Lab) watch(ctx context.Context) (client.Reader, <-chan struct{}, error)
 		default:
 		}
 	}
-	for _, kind := range []client.Object{&v1alpha1.Cluster{}, &v1alpha1.Assignment{}, &v1alpha1.ClusterReport{}} {
+	for _, kind := range []client.Object{&v1alpha1.GitRepo{}, &v1alpha1.Cluster{}, &v1alpha1.Assignment{}, &v1alpha1.ClusterReport{}} {
 		informer, err := objects.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
 		if err != nil {
 			return nil, nil, fmt.Errorf("watch the hub: %w", err)
@@ -84,15 +84,16 @@ func (l *Lab) watch(ctx context.Context) (client.Reader, <-chan struct{}, error)
 }
 
 func readBoard(ctx context.Context, objects client.Reader) (board, error) {
+	var repos v1alpha1.GitRepoList
 	var clusters v1alpha1.ClusterList
 	var assignments v1alpha1.AssignmentList
 	var reports v1alpha1.ClusterReportList
-	for _, list := range []client.ObjectList{&clusters, &assignments, &reports} {
+	for _, list := range []client.ObjectList{&repos, &clusters, &assignments, &reports} {
 		if err := objects.List(ctx, list); err != nil {
 			return board{}, fmt.Errorf("read the board: %w", err)
 		}
 	}
-	return newBoard(clusters.Items, assignments.Items, reports.Items), nil
+	return newBoard(repos.Items, clusters.Items, assignments.Items, reports.Items), nil
 }
 
 // screen draws the board: over the last one on a terminal, else below it and

@@ -29,7 +29,7 @@ func InstallCRDs(ctx context.Context, config *rest.Config) error {
 		return fmt.Errorf("install CRDs: find them: %d files, %w", len(files), err)
 	}
 	var installing errgroup.Group
-	installing.SetLimit(4)
+	installing.SetLimit(8)
 	for _, file := range files {
 		installing.Go(func() error { return installCRD(ctx, client, file) })
 	}
