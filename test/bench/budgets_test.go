@@ -52,8 +52,8 @@ func budgets() map[string]budget {
 		"one line in each of 50 bundles: downstream requests, 1 cluster":       {"", none, 150},
 		"one line in each of 50 bundles: downstream requests, 3 clusters":      {"", none, 450},
 
-		"agent RSS, idle, MiB, 1 cluster":  {"84-131", 40, none},
-		"agent RSS, peak, MiB, 3 clusters": {"474", 80, none},
+		"agent RSS, idle, 1 cluster":  {"84-131", 40, none},
+		"agent RSS, peak, 3 clusters": {"474", 80, none},
 
 		"idle, 51 bundles: hub requests per minute, 1 cluster":        {"45", 12, 18},
 		"idle, 51 bundles: downstream requests per minute, 1 cluster": {"", none, 18},

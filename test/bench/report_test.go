@@ -15,12 +15,15 @@ import (
 // measure is what a row was measured as; the median of the samples counts.
 type measure struct {
 	samples []float64
+	unit    string // "" for counts
 	note    string
 }
 
 // row is a measured row of the table.
 type row struct {
 	Work string `json:"work"`
+	// Unit of all figures of the row; none for counts.
+	Unit string `json:"unit,omitempty"`
 	// Fleet is what Rancher Fleet 0.16 was measured to need, as text.
 	Fleet string `json:"fleet,omitempty"`
 	// Budget is what we mean to stay within; nil where none was set.
@@ -73,7 +76,7 @@ func said(name string, args ...string) string {
 
 // add adds a row under its name in the table of budgets.
 func (r *report) add(work string, m measure) {
-	measured := row{Work: work, Samples: m.samples, Median: median(m.samples), Note: m.note, Met: true}
+	measured := row{Work: work, Unit: m.unit, Samples: m.samples, Median: median(m.samples), Note: m.note, Met: true}
 	b, ok := budgets()[work]
 	if !ok {
 		b = budget{budget: none, limit: none}
@@ -86,7 +89,7 @@ func (r *report) add(work string, m measure) {
 		measured.Limit = &b.limit
 	}
 	r.Rows = append(r.Rows, measured)
-	fmt.Printf("%s: %s %v %s\n", work, number(measured.Median), m.samples, m.note)
+	fmt.Printf("%s: %s %v %s\n", work, measured.number(measured.Median), m.samples, m.note)
 }
 
 func (r *report) finish() {
@@ -111,8 +114,8 @@ func (r *report) table() string {
 		if !one.Met {
 			verdict = "missed"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s - %s (%d) | %s |\n", one.Work, one.Fleet, optional(one.Budget), number(one.Median),
-			number(slices.Min(one.Samples)), number(slices.Max(one.Samples)), len(one.Samples), verdict)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s - %s (%d) | %s |\n", one.Work, one.Fleet, one.budget(), one.number(one.Median),
+			number(slices.Min(one.Samples)), one.number(slices.Max(one.Samples)), len(one.Samples), verdict)
 	}
 	fmt.Fprintf(&b, "\n%v\n", r.Conditions)
 	return b.String()
@@ -147,12 +150,15 @@ func median(samples []float64) float64 {
 	return sorted[middle]
 }
 
-func optional(v *float64) string {
-	if v == nil {
+func (r row) budget() string {
+	if r.Budget == nil {
 		return ""
 	}
-	return number(*v)
+	return r.number(*r.Budget)
 }
+
+// number prints a figure of the row with its unit.
+func (r row) number(v float64) string { return strings.TrimSuffix(number(v)+" "+r.Unit, " ") }
 
 // number prints counts whole and the rest with three digits that matter.
 func number(v float64) string {

@@ -69,7 +69,7 @@ func (rs rounds) status() measure {
 
 func (rs rounds) seconds(of func(round) time.Duration) measure {
 	last := rs[len(rs)-1]
-	m := measure{note: fmt.Sprintf("of it git push %.3f s; %s; load %s", last.push.Seconds(), last.cpu, last.load)}
+	m := measure{unit: "s", note: fmt.Sprintf("of it git push %.3f s; %s; load %s", last.push.Seconds(), last.cpu, last.load)}
 	for _, r := range rs {
 		m.samples = append(m.samples, of(r).Seconds())
 	}
@@ -134,7 +134,7 @@ func (b *bench) drift() {
 	corrected := b.repository("corrected", 1, everywhere+"correctDrift:\n  enabled: true\n")
 	corrected.fill("0")
 	corrected.begin()
-	var m measure
+	m := measure{unit: "s"}
 	for i := range driftRound {
 		m.samples = append(m.samples, b.deleted(corrected, i, func(key string) time.Time {
 			return b.seen.awaitObjects(b, map[string]string{key: "0"})
@@ -146,7 +146,7 @@ func (b *bench) drift() {
 	told := b.repository("told", 1, everywhere+"correctDrift:\n  enabled: false\n")
 	told.fill("0")
 	told.begin()
-	m = measure{note: "correctDrift.enabled: false"}
+	m = measure{unit: "s", note: "correctDrift.enabled: false"}
 	for i := range driftRound {
 		m.samples = append(m.samples, b.deleted(told, i, func(string) time.Time { return b.seen.awaitNotReady(b, told) }))
 		b.putBack(told, i)
@@ -198,8 +198,8 @@ func (b *bench) fifty() {
 	b.report.add(b.row("50 bundles new: last status"), fresh.status())
 	b.report.add(b.row("50 bundles new: hub requests"), fresh.hub())
 	b.report.add(b.row("50 bundles new: downstream requests"), fresh.downstream())
-	b.report.add(b.row("agent RSS after 50 new bundles, MiB"), idle)
-	b.report.add(b.row("agent RSS, peak, MiB"), peak)
+	b.report.add(b.row("agent RSS after 50 new bundles"), idle)
+	b.report.add(b.row("agent RSS, peak"), peak)
 
 	one := b.edits(r, oneRounds, func(value string) { r.edit(17, 3, value) })
 	b.report.add(b.row("one line in 1 of 50 bundles: push to applied"), one.applied())
@@ -266,6 +266,7 @@ func (b *bench) memory() (now, peak measure) {
 	}
 	manager, managerMost, err := driver.RSS(contract.PIDs.Manager)
 	b.must(err)
+	now.unit, peak.unit = "MiB", "MiB"
 	now.note = fmt.Sprintf("manager %.0f MiB", mib(manager))
 	peak.note = fmt.Sprintf("manager %.0f MiB", mib(managerMost))
 	return now, peak
@@ -292,7 +293,7 @@ func (b *bench) idle() {
 	b.report.add(b.row("idle, %d bundles: hub writes per minute", bundles+1), writes)
 	b.report.add(b.row("idle, %d bundles: downstream requests per minute", bundles+1), below)
 	now, _ := b.memory()
-	b.report.add(b.row("agent RSS, idle, MiB"), now)
+	b.report.add(b.row("agent RSS, idle"), now)
 }
 
 // restart: what an agent asks of its cluster when it was killed.
@@ -312,5 +313,5 @@ func (b *bench) restart() {
 	b.report.add(b.row("agent restart, %d bundles: downstream requests", bundles+1), measure{samples: []float64{float64(downstream.requests)}, note: downstream.String()})
 	b.report.add(b.row("agent restart, %d bundles: downstream writes", bundles+1), measure{samples: []float64{float64(downstream.writes)}})
 	now, _ := b.memory()
-	b.report.add(b.row("agent RSS, after its restart, MiB"), now)
+	b.report.add(b.row("agent RSS, after its restart"), now)
 }
