@@ -93,3 +93,16 @@ func TestBoardCountsWhenThereAreManyClusters(t *testing.T) {
 		t.Errorf("board has %d lines, want 8; the first (-want +got):\n%s", len(lines), diff)
 	}
 }
+
+// A redrawn board begins where the last one did, whatever the width.
+func TestScreenDrawsOverItsLastDrawing(t *testing.T) {
+	var out strings.Builder
+	s := &screen{out: &out, terminal: true}
+	s.draw("first\n" + strings.Repeat("x", 3*defaultWidth))
+	s.draw("first\n" + strings.Repeat("x", 3*defaultWidth)) // the same: nothing to do
+	s.draw("second")
+	want := "first\n" + strings.Repeat("x", defaultWidth-1) + "\n\n" + "\x1b[3A\x1b[J" + "second\n\n"
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("screen (-want +got):\n%s", diff)
+	}
+}

@@ -110,12 +110,39 @@ func (s *screen) draw(text string) {
 		return
 	}
 	s.last = text
+	if s.terminal {
+		text = fit(text, s.width())
+	}
 	if s.terminal && s.lines > 0 {
 		// Up to the board's first line, and clear from there on.
 		fmt.Fprintf(s.out, "\x1b[%dA\x1b[J", s.lines)
 	}
 	fmt.Fprintf(s.out, "%s\n\n", text)
 	s.lines = strings.Count(text, "\n") + 2
+}
+
+// defaultWidth of a terminal that does not tell.
+const defaultWidth = 80
+
+func (s *screen) width() int {
+	if f, ok := s.out.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+			return width
+		}
+	}
+	return defaultWidth
+}
+
+// fit cuts lines to a width: one that wraps would be two, and the next drawing
+// would begin a line too low.
+func fit(text string, width int) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		if runes := []rune(line); len(runes) >= width {
+			lines[i] = string(runes[:width-1])
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 func isTerminal(out io.Writer) bool {
