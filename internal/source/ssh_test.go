@@ -34,7 +34,8 @@ type sshServer struct {
 	commands chan string
 }
 
-func (r *repository) serveSSH() *sshServer {
+// serveSSH serves with a host key of its own and, if given, a second one.
+func (r *repository) serveSSH(second ...ssh.Signer) *sshServer {
 	r.t.Helper()
 	_, host := newKey(r.t)
 	key, user := newKey(r.t)
@@ -42,6 +43,9 @@ func (r *repository) serveSSH() *sshServer {
 	must(r.t, err)
 	r.t.Cleanup(func() { listener.Close() })
 	s := &sshServer{repo: r, addr: listener.Addr().String(), host: host, user: user.PublicKey(), key: key, commands: make(chan string, 100)}
+	for _, extra := range second {
+		s.second = extra
+	}
 	go func() {
 		for {
 			conn, err := listener.Accept()
@@ -199,11 +203,11 @@ func TestSSHHostKeys(t *testing.T) {
 func TestAHostIsKnownByAnyOfItsKeys(t *testing.T) {
 	repo := newRepository(t)
 	repo.commit(map[string]string{"a": "1"})
-	server := repo.serveSSH()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
-	server.second, err = ssh.NewSignerFromKey(key)
+	second, err := ssh.NewSignerFromKey(key)
 	must(t, err)
+	server := repo.serveSSH(second)
 	// The client would prefer the other type, of which known_hosts says nothing.
 	for _, host := range []ssh.Signer{server.host, server.second} {
 		remote := server.remote(knownhosts.Line([]string{server.addr}, host.PublicKey()))
