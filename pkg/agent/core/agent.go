@@ -46,13 +46,19 @@ type gathering struct {
 	// needed says that the journal lacks something; writing is its sequence number.
 	needed  bool
 	writing uint64
-	planned []*object
+	planned []claimed
 	// mark is the one being written, durable the newest that is stored.
 	mark, durable Mark
 	// written counts the journals that were asked for.
 	written           uint64
 	retryAt, failedAt time.Time
 	tries             int
+}
+
+// claimed is an entry as a journal that is being written has it.
+type claimed struct {
+	object *object
+	entry  Entry
 }
 
 // New returns an agent for the cluster with this uid, as it was saved.

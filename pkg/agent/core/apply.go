@@ -1,6 +1,10 @@
 package core
 
-import "time"
+import (
+	"time"
+
+	"github.com/muster-dev/muster/pkg/content"
+)
 
 // act asks for applies and deletes, as far as they are due and there is room.
 func (a *Agent) act(r *Ready, now time.Time) {
@@ -128,6 +132,9 @@ func (a *Agent) applied(e Applied) {
 	if e.Failure.Kind != FailureNone {
 		o.fail(e.Failure)
 		o.doubt(e)
+		if e.Failure.Kind == FailureRetry {
+			a.outdate(o.Key, b)
+		}
 		if e.Failure.NoNamespace {
 			a.lookAgain(b)
 		}
@@ -151,6 +158,16 @@ func (a *Agent) applied(e Applied) {
 func (o *object) doubt(e Applied) {
 	if e.Failure.Kind == FailureRetry && e.Hash != o.Hash {
 		o.Hash, o.Print = "", ""
+	}
+}
+
+// outdate makes the other bundles read a key again before they claim it: what
+// they read may be older than an apply of which nobody heard.
+func (a *Agent) outdate(k content.Key, b *bundle) {
+	for _, other := range a.concerned(k) {
+		if x := other.objects[k]; other != b && x != nil && x.UID == "" {
+			x.surveyed, x.stale = false, x.surveying
+		}
 	}
 }
 

@@ -36,7 +36,7 @@ type bundle struct {
 	version, durable uint64
 	writing          bool
 	writingVersion   uint64
-	writingKeys      []content.Key
+	writingEntries   []Entry
 	writeTries       int
 	writeAt          time.Time
 	stored           bool

@@ -180,6 +180,10 @@ func (a *Agent) surveyedKey(s *SurveyResult) {
 		}
 		o.surveying = false
 		a.stir(b)
+		if o.stale {
+			o.stale = false
+			continue // read again
+		}
 		if o.check {
 			a.checked(b, o, s)
 			continue
@@ -342,7 +346,7 @@ func (a *Agent) journal() Journal {
 				e := o.entry()
 				o.masked = o.masked || e != o.Entry
 				inv.Entries = append(inv.Entries, e)
-				a.gather.planned = append(a.gather.planned, o)
+				a.gather.planned = append(a.gather.planned, claimed{o, e})
 			}
 		}
 		if len(inv.Entries) > 0 {
@@ -367,8 +371,10 @@ func (a *Agent) journalWritten(e JournalWritten) {
 	a.gather.tries = 0
 	a.notice("journal", "")
 	a.gather.durable = a.gather.mark
-	for _, o := range a.gather.planned {
-		o.durable, o.uncertain = true, o.uncertain || o.changing()
+	for _, c := range a.gather.planned {
+		if o := c.object; o.claims(c.entry) {
+			o.durable, o.uncertain = true, o.uncertain || c.entry.Hash == "" && o.changing()
+		}
 	}
 	a.gather.planned = nil
 	a.stirAll()

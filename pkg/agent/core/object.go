@@ -19,6 +19,8 @@ type object struct {
 	// surveyed means that the key was read live since it had to be; found is what was there.
 	surveyed, surveying bool
 	found               *Live
+	// stale means that the read under way may be older than an apply of another bundle.
+	stale bool
 	// uncertain means that the journal says that an apply of another content is
 	// about to happen: a crash makes it be sent again, whatever was sent before.
 	uncertain bool
@@ -116,6 +118,10 @@ func (o *object) entry() Entry {
 	}
 	return e
 }
+
+// claims tells whether an entry that was written is this claim: the key may
+// have been given up and claimed anew meanwhile.
+func (o *object) claims(e Entry) bool { return o.listed && o.Intent == e.Intent }
 
 // modified tells whether fields we own differ from what the last apply left.
 func (o *object) modified(bundle string) bool {

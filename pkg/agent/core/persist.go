@@ -19,11 +19,9 @@ func (a *Agent) persist(r *Ready, now time.Time) {
 		b.writing, b.writeAt, b.writingVersion = true, time.Time{}, b.version
 		inv := b.inventory()
 		inv.Journal = a.gather.written
-		b.writingKeys = b.writingKeys[:0]
+		b.writingEntries = inv.Entries
 		for i := range inv.Entries {
-			k := inv.Entries[i].Key
-			b.writingKeys = append(b.writingKeys, k)
-			o := b.objects[k]
+			o := b.objects[inv.Entries[i].Key]
 			o.masked = o.entry() != o.Entry
 		}
 		r.Write = append(r.Write, StateWrite{Sequence: a.sequence, Inventory: inv})
@@ -65,8 +63,9 @@ func (a *Agent) stateWritten(e StateWritten) {
 	}
 	a.notice("state", "")
 	b.durable, b.stored, b.writeTries = b.writingVersion, true, 0
-	for _, k := range b.writingKeys {
-		if o := b.objects[k]; o != nil && o.listed {
+	for i := range b.writingEntries {
+		e := &b.writingEntries[i]
+		if o := b.objects[e.Key]; o != nil && o.claims(*e) {
 			o.stored, o.durable = true, true
 			o.uncertain = o.uncertain && (o.busy || o.changing())
 		}

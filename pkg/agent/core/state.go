@@ -10,8 +10,9 @@ import (
 	"github.com/muster-dev/muster/pkg/protocol"
 )
 
-// failuresShown is after how many tries a failure that may pass by itself is called one.
-const failuresShown = 3
+// failuresShown is after how many tries a failure that may pass by itself is
+// called one, sentAwayShown if the server said when to come back.
+const failuresShown, sentAwayShown = 3, 10
 
 // maxMessage bounds a message, in bytes.
 const maxMessage = 1024
@@ -117,7 +118,7 @@ func (a *Agent) judgeObject(b *bundle, o *object) (protocol.State, protocol.Obje
 		return protocol.StateFailed, objectIs("Conflict", o.conflict)
 	case o.failure.Kind == FailureWaiting:
 		return protocol.StateNotReady, objectIs("Waiting", o.failure.Message)
-	case o.failure.Kind == FailurePermanent, o.failure.Kind == FailureRetry && o.tries >= failuresShown:
+	case o.failure.Kind == FailurePermanent, o.failure.Kind == FailureRetry && o.tries >= o.failure.shownAfter():
 		return protocol.StateFailed, objectIs("Failed", o.failure.Message)
 	case !o.applied():
 		return protocol.StateApplying, protocol.ObjectReport{}
@@ -129,6 +130,14 @@ func (a *Agent) judgeObject(b *bundle, o *object) (protocol.State, protocol.Obje
 		return protocol.StateReady, protocol.ObjectReport{}
 	}
 	return a.judgeLive(b, o)
+}
+
+// shownAfter tells how many tries a failure is kept to ourselves.
+func (f Failure) shownAfter() int {
+	if f.RetryAfterSeconds > 0 {
+		return sentAwayShown
+	}
+	return failuresShown
 }
 
 func (a *Agent) judgeLive(b *bundle, o *object) (protocol.State, protocol.ObjectReport) {
