@@ -60,7 +60,16 @@ const parallelRenders = 4
 // unit: losses are judged against what all of them want, and clusters see one
 // document. An error belongs to its bundle, by key; the others proceed.
 func (d *Deployer) Deploy(ctx context.Context, workspace string, desired []Desired) map[string]error {
-	failed := map[string]error{}
+	failed, release := d.DeployHeld(ctx, workspace, desired)
+	release()
+	return failed
+}
+
+// DeployHeld is Deploy, but no cluster of the workspace is given a document
+// until release is called: what leaves with the same commit is removed first,
+// so that a rename reaches a cluster in one document.
+func (d *Deployer) DeployHeld(ctx context.Context, workspace string, desired []Desired) (failed map[string]error, release func()) {
+	failed = map[string]error{}
 	unlock := d.locks.lockAll(desired)
 	defer unlock()
 	// Gather: the fleet once, then each bundle's ledger.
@@ -69,7 +78,7 @@ func (d *Deployer) Deploy(ctx context.Context, workspace string, desired []Desir
 		for _, one := range desired {
 			failed[one.Key()] = err
 		}
-		return failed
+		return failed, func() {}
 	}
 	works := d.prepareAll(ctx, fleet, desired, failed)
 	// Decide: what each wants, then what the change as a whole would lose.
@@ -83,9 +92,9 @@ func (d *Deployer) Deploy(ctx context.Context, workspace string, desired []Desir
 	}
 	// Commit: content, Bundle, Rollout, each only if it differs.
 	// Clusters wait for that, and not for a slow render of somebody's bundle.
-	defer d.Composer.Hold(workspace)()
+	release = d.Composer.Hold(workspace)
 	d.commitAll(ctx, works, failed)
-	return failed
+	return failed, release
 }
 
 func (d *Deployer) prepareAll(ctx context.Context, fleet *fleet, desired []Desired, failed map[string]error) []*work {

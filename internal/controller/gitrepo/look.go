@@ -44,7 +44,9 @@ func (c *Controller) look(ctx context.Context, g *v1alpha1.GitRepo, r *repo) err
 	// What leaves at a commit that was settled before, a person took out by editing the GitRepo.
 	ownAct := commit == r.settled
 	if commit != r.commit || g.Generation != r.generation || r.failures > 0 {
-		if err := c.load(ctx, g, r, remote, commit); err != nil {
+		release, err := c.load(ctx, g, r, remote, commit)
+		defer release()
+		if err != nil {
 			return err
 		}
 	} else if len(r.finding.Holds) == 0 {
@@ -57,12 +59,14 @@ func (c *Controller) look(ctx context.Context, g *v1alpha1.GitRepo, r *repo) err
 	return nil
 }
 
-// load reads the commit's bundles and deploys those that changed.
-func (c *Controller) load(ctx context.Context, g *v1alpha1.GitRepo, r *repo, remote source.Remote, commit string) error {
+// load reads the commit's bundles and deploys those that changed. No cluster
+// is given a document before release is called, which is never nil.
+func (c *Controller) load(ctx context.Context, g *v1alpha1.GitRepo, r *repo, remote source.Remote, commit string) (release func(), err error) {
+	release = func() {}
 	ref := source.Ref{Branch: g.Spec.Branch, Revision: g.Spec.Revision}
 	snapshot, err := c.mirrors.Snapshot(ctx, remote, ref, commit)
 	if err != nil {
-		return err
+		return release, err
 	}
 	defer func() {
 		if err := snapshot.Close(); err != nil {
@@ -71,7 +75,7 @@ func (c *Controller) load(ctx context.Context, g *v1alpha1.GitRepo, r *repo, rem
 	}()
 	own, err := c.bundlesOf(ctx, g)
 	if err != nil {
-		return err
+		return release, err
 	}
 	known, paths := map[string]string{}, map[string]string{}
 	for _, b := range own {
@@ -84,16 +88,16 @@ func (c *Controller) load(ctx context.Context, g *v1alpha1.GitRepo, r *repo, rem
 		Name: g.Name, Spec: g.Spec, Known: known, LivePaths: paths, Cache: r.cache,
 	})
 	sameCommit := commit == g.Status.Commit
-	problems, err := c.deploy(ctx, g, result, commit, sameCommit)
+	problems, release, err := c.deploy(ctx, g, result, commit, sameCommit)
 	if err != nil {
-		return err
+		return release, err
 	}
 	r.commit, r.generation, r.result = commit, g.Generation, result
 	r.finding = status.Finding{
 		Generation: g.Generation, Commit: commit, Problems: append(result.Problems, problems...), WebhookPath: r.finding.WebhookPath,
 	}
 	r.finding.Failure = verdictOf(r.finding.Problems)
-	return nil
+	return release, nil
 }
 
 func (c *Controller) bundlesOf(ctx context.Context, g *v1alpha1.GitRepo) ([]v1alpha1.Bundle, error) {
@@ -113,7 +117,7 @@ func (c *Controller) bundlesOf(ctx context.Context, g *v1alpha1.GitRepo) ([]v1al
 
 // deploy has the changed bundles deployed as one unit. Bundles whose name is
 // taken become problems; other errors have the whole look tried again.
-func (c *Controller) deploy(ctx context.Context, g *v1alpha1.GitRepo, result bundle.Result, commit string, ownAct bool) ([]v1alpha1.Problem, error) {
+func (c *Controller) deploy(ctx context.Context, g *v1alpha1.GitRepo, result bundle.Result, commit string, ownAct bool) (problems []v1alpha1.Problem, release func(), err error) {
 	var desired []distribution.Desired
 	for i := range result.Bundles {
 		if b := &result.Bundles[i]; !b.Unchanged {
@@ -122,10 +126,9 @@ func (c *Controller) deploy(ctx context.Context, g *v1alpha1.GitRepo, result bun
 		}
 	}
 	if len(desired) == 0 {
-		return nil, nil
+		return nil, func() {}, nil
 	}
-	failed := c.deployer.Deploy(ctx, g.Namespace, desired)
-	var problems []v1alpha1.Problem
+	failed, release := c.deployer.DeployHeld(ctx, g.Namespace, desired)
 	var errs []error
 	for _, d := range desired {
 		err := failed[d.Key()]
@@ -140,7 +143,7 @@ func (c *Controller) deploy(ctx context.Context, g *v1alpha1.GitRepo, result bun
 			errs = append(errs, err)
 		}
 	}
-	return problems, errors.Join(errs...)
+	return problems, release, errors.Join(errs...)
 }
 
 func desiredOf(g *v1alpha1.GitRepo, b *bundle.Bundle, commit string, ownAct bool) distribution.Desired {
