@@ -15,6 +15,9 @@ import (
 	"github.com/muster-dev/muster/pkg/content"
 )
 
+// maxRetryAfter bounds how long a server may send us away, in seconds.
+const maxRetryAfter = 600
+
 // Applier performs effects.
 type Applier struct {
 	client *kube.Client
@@ -104,7 +107,7 @@ func classify(err error, k content.Key) core.Failure {
 		f.Kind = core.FailureRetry
 	}
 	if seconds, ok := apierrors.SuggestsClientDelay(err); ok {
-		f.RetryAfterSeconds = seconds
+		f.RetryAfterSeconds = min(seconds, maxRetryAfter)
 	}
 	return f
 }

@@ -154,7 +154,14 @@ func (s *secrets) all(ctx context.Context) ([]blob, error) {
 	}
 	var blobs []blob
 	for name, list := range parts {
-		if b, ok := s.assemble(name, list); ok {
+		s.remember(name, list)
+		b, headless, ok := s.assemble(name, list)
+		if headless {
+			if err := s.replaceChunks(ctx, name, nil); err != nil {
+				return nil, err
+			}
+		}
+		if ok {
 			blobs = append(blobs, b)
 		}
 	}
@@ -162,31 +169,39 @@ func (s *secrets) all(ctx context.Context) ([]blob, error) {
 	return blobs, nil
 }
 
-// assemble joins the chunks that belong to the first one.
-func (s *secrets) assemble(name string, list []secret) (blob, bool) {
+// remember notes every further chunk of a blob, so that the next write removes
+// what a crash between two writes, or a chunk that was lost, left over.
+func (s *secrets) remember(name string, list []secret) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range list {
+		if m := list[i].Metadata; m.Labels[labelState] == "chunk" && m.Name != name && name != "" {
+			s.chunks[name] = append(s.chunks[name], m.Name)
+		}
+	}
+}
+
+// assemble joins the chunks that belong to the first one. A headless blob has
+// none: it was being made, or removed, and nobody can read it any more.
+func (s *secrets) assemble(name string, list []secret) (b blob, headless, ok bool) {
 	i := slices.IndexFunc(list, func(p secret) bool { return p.Metadata.Name == name })
 	if i < 0 {
-		return blob{}, false
+		return blob{}, true, false
 	}
 	head := list[i].Metadata
 	count, err := strconv.Atoi(head.Annotations["muster.dev/state-parts"])
 	if err != nil || count < 1 || count > maxBlobBytes/chunkBytes {
-		return blob{}, false
+		return blob{}, false, false
 	}
-	b := blob{name: name, kind: head.Labels[labelState]}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	b = blob{name: name, kind: head.Labels[labelState]}
 	for n := range count {
-		part, ok := find(list, head.Annotations["muster.dev/state-digest"], strconv.Itoa(n))
-		if !ok {
-			return blob{}, false
+		part, found := find(list, head.Annotations["muster.dev/state-digest"], strconv.Itoa(n))
+		if !found {
+			return blob{}, false, false
 		}
 		b.data = append(b.data, part.Data["state"]...)
-		if n > 0 {
-			s.chunks[name] = append(s.chunks[name], part.Metadata.Name)
-		}
 	}
-	return b, true
+	return b, false, true
 }
 
 func find(list []secret, digest, index string) (secret, bool) {

@@ -46,7 +46,8 @@ type Client struct {
 func New(config *rest.Config, namespace, userAgent string) (*Client, error) {
 	c := rest.CopyConfig(config)
 	// Our own limits are in the number of workers; the API server's priority
-	// and fairness answers 429 with Retry-After, which client-go honours.
+	// and fairness answers 429 with Retry-After, which client-go honours, but
+	// for applies: there the core does, so that no worker sleeps.
 	c.QPS, c.Burst, c.RateLimiter = -1, 0, nil
 	c.UserAgent = userAgent
 	c.WarningHandler = rest.NoWarnings{}
@@ -158,7 +159,7 @@ func (c *Client) Apply(ctx context.Context, account, path, manager string, body 
 		return nil, err
 	}
 	return do(ctx, client.Patch(types.ApplyPatchType).AbsPath(path).
-		Param("fieldManager", manager).Param("force", "true").Body(body))
+		Param("fieldManager", manager).Param("force", "true").MaxRetries(0).Body(body))
 }
 
 // Delete deletes the object with this uid and nothing else. The answer is the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/muster-dev/muster/pkg/agent/kube"
@@ -18,6 +19,38 @@ func (l *Loop) learnFacts(ctx context.Context) error {
 	}
 	l.facts, l.factsDue = &facts, true
 	return nil
+}
+
+// keepFacts looks at what is served again after a definition was established
+// or went, so that a chart that asks for its kind is rendered anew.
+func (l *Loop) keepFacts(ctx context.Context) {
+	if !l.factsStale || l.learning {
+		return
+	}
+	l.factsStale, l.learning = false, true
+	l.tasks.Go(func() {
+		rest(ctx, factsPause)
+		err := l.client.Kinds.Refresh(ctx)
+		versions, complete := l.client.Kinds.APIVersions(), l.client.Kinds.Complete()
+		l.post(ctx, func() { l.served(ctx, versions, err == nil && complete) })
+	})
+}
+
+// served tells the hub what is served now, if that is known and news: a group
+// that could not be discovered has not gone.
+func (l *Loop) served(ctx context.Context, versions []string, known bool) {
+	l.learning = false
+	if !known {
+		l.later(ctx, keepRetry, func() { l.factsStale = true })
+		return
+	}
+	if slices.Equal(versions, l.facts.APIVersions) {
+		return
+	}
+	facts := *l.facts // a report with the old ones may be under way
+	facts.APIVersions = versions
+	l.facts, l.factsDue = &facts, true
+	l.core.Resync()
 }
 
 // Facts are what an agent says of its cluster. Discovery must have run.

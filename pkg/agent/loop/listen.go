@@ -105,7 +105,9 @@ func (l *Loop) deliver(ctx context.Context, e protocol.Envelope) {
 	}
 	l.core.Step(core.Noticed{Topic: "signature"})
 	mark := core.Mark{Assignment: header.Assignment, Epoch: header.Epoch, Revision: header.Revision, Signature: e.Signature, Digest: header.Digest}
-	l.newest = mark
+	if mark.Assignment != l.newest.Assignment || !mark.Before(l.newest) {
+		l.newest = mark
+	}
 	if document.EntriesRef == "" {
 		l.obey(mark, header, &document)
 		return
@@ -113,7 +115,8 @@ func (l *Loop) deliver(ctx context.Context, e protocol.Envelope) {
 	l.limited(ctx, l.fetch, func() { l.completeDocument(ctx, mark, header, document) })
 }
 
-// completeDocument fetches the entries of a document that is too long to hold them.
+// completeDocument fetches the entries of a document that is too long to hold
+// them, until they are there or a newer document is.
 func (l *Loop) completeDocument(ctx context.Context, mark core.Mark, header protocol.Header, d protocol.Document) {
 	for tries := 1; ctx.Err() == nil; tries++ {
 		entries, err := l.fetchEntries(ctx, d.EntriesRef)
@@ -128,6 +131,21 @@ func (l *Loop) completeDocument(ctx context.Context, mark core.Mark, header prot
 		}
 		l.log.Warn("entries of a document could not be fetched", "error", err)
 		rest(ctx, rand.N(min(listenFirst<<min(tries, 10), listenLast)))
+		if !l.isNewest(ctx, mark) {
+			return
+		}
+	}
+}
+
+// isNewest asks the goroutine of Run whether no newer document arrived.
+func (l *Loop) isNewest(ctx context.Context, mark core.Mark) bool {
+	answer := make(chan bool, 1)
+	l.post(ctx, func() { answer <- mark == l.newest })
+	select {
+	case newest := <-answer:
+		return newest
+	case <-ctx.Done():
+		return false
 	}
 }
 

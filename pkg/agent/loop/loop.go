@@ -60,13 +60,16 @@ type Loop struct {
 	tasks  sync.WaitGroup
 
 	// The rest belongs to the goroutine of Run.
-	core      *core.Agent
-	trust     protocol.TrustSet
-	session   string
-	sequence  int64
-	mask      []byte
-	facts     *protocol.Facts
-	factsDue  bool
+	core     *core.Agent
+	trust    protocol.TrustSet
+	session  string
+	sequence int64
+	mask     []byte
+	facts    *protocol.Facts
+	factsDue bool
+	// factsStale asks for a look at what is served, learning is set while one is under way.
+	factsStale, learning bool
+
 	newest    core.Mark
 	kindsDue  bool
 	keeping   bool
@@ -143,6 +146,7 @@ func (l *Loop) every(ctx context.Context) {
 		ready := l.core.Ready(time.Now())
 		l.perform(ctx, ready)
 		l.keepWatches(ctx)
+		l.keepFacts(ctx)
 		wake(timer, ready.Wake)
 	}
 }

@@ -106,8 +106,7 @@ func (l *Loop) sendReport(ctx context.Context, r protocol.Report) {
 	l.statistic.publish(l)
 	l.sequence++
 	r.Session, r.Sequence = l.session, l.sequence
-	withFacts := l.factsDue
-	if withFacts {
+	if l.factsDue {
 		r.Facts = l.facts
 	}
 	l.tasks.Go(func() {
@@ -115,8 +114,11 @@ func (l *Loop) sendReport(ctx context.Context, r protocol.Report) {
 		defer cancel()
 		err := l.hub.Report(inner, r)
 		l.post(ctx, func() {
-			l.factsDue = l.factsDue && !(withFacts && err == nil)
+			l.factsDue = l.factsDue && !(r.Facts == l.facts && err == nil)
 			l.core.Step(core.ReportSent{Failure: text(err)})
+			if l.factsDue && err == nil {
+				l.core.Resync() // they changed while the report was under way
+			}
 			if err != nil {
 				l.log.Warn("report was not taken", "error", err)
 			}

@@ -108,6 +108,7 @@ func (l *Loop) see(s watch.Sight) {
 	case core.Vanished:
 		e.Key = l.core.Held(e.Key)
 		l.core.Step(e)
+		l.factsStale = l.factsStale || definesKinds(e.Key)
 	case core.Listed:
 		l.core.Step(l.heldKeys(e))
 		l.noteSynced()
@@ -115,7 +116,13 @@ func (l *Loop) see(s watch.Sight) {
 	if s.Defined != nil && l.client.Kinds.Learn(*s.Defined) {
 		l.core.Step(core.KindsChanged{})
 		l.kindsDue = true
+		l.factsStale = true
 	}
+}
+
+func definesKinds(k content.Key) bool {
+	group, kind, _, _ := k.Split()
+	return group == "apiextensions.k8s.io" && kind == "CustomResourceDefinition"
 }
 
 func (l *Loop) heldKeys(e core.Listed) core.Listed {
