@@ -2,8 +2,10 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -36,8 +38,11 @@ func TestMain(m *testing.M) {
 	ctrllog.SetLogger(logr.Discard()) // its clients ask for one
 	code := m.Run()
 	if shared.demo != nil {
-		if err := shared.demo.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
+		// After Stop: the race detector also speaks when a process ends.
+		err := shared.demo.Stop()
+		alarms, logErr := shared.demo.Alarms()
+		if err := errors.Join(err, logErr); err != nil || len(alarms) > 0 {
+			fmt.Fprintln(os.Stderr, "the fleet ended badly:", err, strings.Join(alarms, "\n"))
 			code = 1
 		}
 	}
