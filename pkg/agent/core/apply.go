@@ -132,8 +132,8 @@ func (a *Agent) applied(e Applied) {
 	if e.Failure.Kind != FailureNone {
 		o.fail(e.Failure)
 		o.doubt(e)
-		if e.Failure.Kind == FailureRetry {
-			a.outdate(o.Key, b)
+		if e.Failure.Kind == FailureRetry && !e.Failure.NoNamespace {
+			a.outdate(o.Key)
 		}
 		if e.Failure.NoNamespace {
 			a.lookAgain(b)
@@ -161,12 +161,12 @@ func (o *object) doubt(e Applied) {
 	}
 }
 
-// outdate makes the other bundles read a key again before they claim it: what
-// they read may be older than an apply of which nobody heard.
-func (a *Agent) outdate(k content.Key, b *bundle) {
-	for _, other := range a.concerned(k) {
-		if x := other.objects[k]; other != b && x != nil && x.UID == "" {
-			x.surveyed, x.stale = false, x.surveying
+// outdate makes a key be read again before it is claimed or given up: what was
+// read may be older than an apply of which nobody heard.
+func (a *Agent) outdate(k content.Key) {
+	for _, b := range a.concerned(k) {
+		if o := b.objects[k]; o != nil && o.UID == "" {
+			o.surveyed, o.stale = false, o.surveying
 		}
 	}
 }

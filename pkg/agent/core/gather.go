@@ -300,8 +300,8 @@ func (a *Agent) dropPhantoms(b *bundle, o *object) {
 
 // conflict says who else owns a key, or nothing if the bundle may take it.
 func (a *Agent) conflict(b *bundle, o *object, live *Live) string {
-	if coOwned(o.want.Role) {
-		return ""
+	if coOwned(o.want.Role) || o.listed && live != nil && live.Owner == b.uid && live.Intent == o.Intent {
+		return "" // the second was applied and nobody heard: whoever else lists it is of old
 	}
 	for _, other := range a.holders[o.Key] {
 		if other != b && !a.moves(o.Key, other, b) && !coOwned(other.objects[o.Key].Role) {

@@ -102,7 +102,7 @@ func (a *Agent) deleteOne(r *Ready, b *bundle, o *object, now time.Time, d delet
 	case giveUp:
 		a.drop(b, o)
 	case destroy:
-		if o.busy || o.surveying || o.UID == "" || o.check || o.retryAt.After(now) || !a.room() {
+		if o.busy || o.surveying || o.UID == "" || o.check || o.retryAt.After(now) || a.otherBusy(b, o) || !a.room() {
 			return
 		}
 		o.busy, o.retryAt = true, time.Time{}
@@ -239,6 +239,7 @@ func (a *Agent) deleted(e Deleted) {
 	switch e.Outcome {
 	case DeleteGone:
 		o.failure, o.blocked = Failure{}, ""
+		a.recheckOthers(b, o)
 		a.deletedOrReplaced(b, o, e.Live)
 	case DeleteTerminating:
 		o.deleting, o.blocked = true, e.Message
@@ -247,6 +248,17 @@ func (a *Agent) deleted(e Deleted) {
 		a.deleteBlocked(b, o, e.Message)
 	case DeleteFailed:
 		o.fail(Failure{Kind: FailureRetry, Message: e.Message})
+	}
+}
+
+// recheckOthers makes the other bundles that list an object that was deleted
+// look whether it is there.
+func (a *Agent) recheckOthers(b *bundle, o *object) {
+	for _, other := range a.holders[o.Key] {
+		if x := other.objects[o.Key]; other != b && x.UID == o.UID {
+			x.check = true
+			a.stir(other)
+		}
 	}
 }
 

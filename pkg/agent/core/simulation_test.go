@@ -597,13 +597,15 @@ func simulate(t *testing.T, seed uint64) {
 	s.check()
 }
 
-// TestSeedsThatOnceFailed replays what was found among 45,000 seeds, by symptom.
+// TestSeedsThatOnceFailed replays what was found among 85,000 seeds, by symptom.
 func TestSeedsThatOnceFailed(t *testing.T) {
 	for symptom, seeds := range map[string][]uint64{
-		"an unheard apply of an adopted object outlived its bundle":     {4947},
-		"a claim was dropped by a read that was older than its apply":   {29577, 31905},
-		"a key was given up and claimed anew while the old was written": {8661, 12383, 19174, 20112, 23022, 27933, 30389, 33478, 43114, 43704},
-		"the journal left out what an apply restored: writes at rest":   {633},
+		"an unheard apply of an adopted object outlived its bundle":                    {4947},
+		"a claim was dropped by a read that was older than its apply":                  {29577, 31905},
+		"a key was given up and claimed anew while the old was written":                {8661, 12383, 19174, 20112, 23022, 27933, 30389, 33478, 43114, 43704},
+		"the journal left out what an apply restored: writes at rest":                  {633},
+		"a claim that was applied was given up to a bundle that listed the key of old": {57808, 65070},
+		"an object was deleted while its next owner applied it":                        {61481},
 	} {
 		for _, seed := range seeds {
 			t.Run(fmt.Sprint(symptom, " ", seed), func(t *testing.T) { simulate(t, seed) })

@@ -119,3 +119,16 @@ func TestARefusedApplyNeedsNoRevert(t *testing.T) {
 		t.Errorf("got %+v, want nothing sent: the API server refused the other content", r)
 	}
 }
+
+func TestAnApplyIsNotTriedBeforeTheServerSaid(t *testing.T) {
+	s := newScript()
+	s.obey("one")
+	a := s.apply(t, nil, "one")
+	s.agent.Step(core.Applied{Bundle: a.Bundle, Key: a.Key, Hash: a.Hash, Failure: core.Failure{Kind: core.FailureRetry, Message: "busy", RetryAfterSeconds: 90}})
+	r := s.agent.Ready(s.now)
+	if len(r.Apply) > 0 || r.Wake.Before(s.now.Add(90*time.Second)) {
+		t.Errorf("got %+v, want nothing before the 90 s are over", r)
+	}
+	s.now = s.now.Add(91 * time.Second)
+	s.apply(t, nil, "one")
+}
