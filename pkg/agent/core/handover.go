@@ -106,7 +106,7 @@ func (a *Agent) handOver(k content.Key, to *bundle) {
 // the same key: one that hands it over, whose apply could arrive after ours,
 // or one that is about to make the namespace that we need too.
 func (a *Agent) otherBusy(b *bundle, o *object) bool {
-	if coOwned(o.Role) && !o.want.Plain {
+	if coOwned(o.Role) && (o.want == nil || !o.want.Plain) {
 		return false
 	}
 	for _, other := range a.holders[o.Key] {
