@@ -133,7 +133,7 @@ func (a *Agent) applied(e Applied) {
 		o.fail(e.Failure)
 		o.doubt(e)
 		if e.Failure.Kind == FailureRetry && !e.Failure.NoNamespace {
-			a.outdate(o.Key)
+			a.outdate(o.Key, b)
 		}
 		if e.Failure.NoNamespace {
 			a.lookAgain(b)
@@ -162,11 +162,15 @@ func (o *object) doubt(e Applied) {
 }
 
 // outdate makes a key be read again before it is claimed or given up: what was
-// read may be older than an apply of which nobody heard.
-func (a *Agent) outdate(k content.Key) {
-	for _, b := range a.concerned(k) {
-		if o := b.objects[k]; o != nil && o.UID == "" {
+// read may be older than an apply of b of which nobody heard.
+func (a *Agent) outdate(k content.Key, b *bundle) {
+	for _, other := range a.concerned(k) {
+		switch o := other.objects[k]; {
+		case o == nil:
+		case o.UID == "":
 			o.surveyed, o.stale = false, o.surveying
+		case other != b && !coOwned(o.Role):
+			o.check = true
 		}
 	}
 }

@@ -236,6 +236,9 @@ func (a *Agent) deleted(e Deleted) {
 	}
 	o.busy = false
 	a.stirWaiters(b)
+	for _, other := range a.concerned(e.Key) {
+		a.stir(other) // the next owner waited for the answer
+	}
 	switch e.Outcome {
 	case DeleteGone:
 		o.failure, o.blocked = Failure{}, ""

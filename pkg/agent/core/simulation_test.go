@@ -597,7 +597,7 @@ func simulate(t *testing.T, seed uint64) {
 	s.check()
 }
 
-// TestSeedsThatOnceFailed replays what was found among 85,000 seeds, by symptom.
+// TestSeedsThatOnceFailed replays what was found among 125,000 seeds, by symptom.
 func TestSeedsThatOnceFailed(t *testing.T) {
 	for symptom, seeds := range map[string][]uint64{
 		"an unheard apply of an adopted object outlived its bundle":                    {4947},
@@ -606,6 +606,8 @@ func TestSeedsThatOnceFailed(t *testing.T) {
 		"the journal left out what an apply restored: writes at rest":                  {633},
 		"a claim that was applied was given up to a bundle that listed the key of old": {57808, 65070},
 		"an object was deleted while its next owner applied it":                        {61481},
+		"an object went back to a bundle that did not know it was taken":               {109718},
+		"the next owner slept through the failure of a delete":                         {119530},
 	} {
 		for _, seed := range seeds {
 			t.Run(fmt.Sprint(symptom, " ", seed), func(t *testing.T) { simulate(t, seed) })
