@@ -44,7 +44,7 @@ func newLeader(mgr manager.Manager, h *hub, signer distribution.Signer, o Option
 	l := &leader{manager: mgr, client: c, hub: h, namespace: o.Namespace, hooks: gitrepo.NewHooks()}
 	l.reader = distribution.NewReader(h.store)
 	l.status = statuscontroller.New(c, o.Namespace, h.clock)
-	l.clusters = clustercontroller.New(c)
+	l.clusters = clustercontroller.New(c, l.status.ClusterRefused)
 	l.composer = distribution.NewComposer(c, distribution.ComposerOptions{
 		Store: h.store, Reader: l.reader, Signer: signer, Hub: h.hub, Namespace: o.Namespace, Clock: h.clock,
 		Dirty: l.clusters.Mark, Touched: l.status.Touched, Written: l.status.ClusterChanged,
@@ -57,7 +57,7 @@ func newLeader(mgr manager.Manager, h *hub, signer distribution.Signer, o Option
 	l.repos = gitrepo.New(c, gitrepo.Options{
 		Live: mgr.GetAPIReader(), Mirrors: h.mirrors, Deployer: l.deployer, Status: l.status, Hooks: l.hooks, Clock: h.clock,
 	})
-	l.bundles = bundlecontroller.New(c, l.deployer, l.repos.Reread, l.status.Refused)
+	l.bundles = bundlecontroller.New(c, l.deployer, l.repos.Reread, l.status.BundleRefused)
 	l.touch = newTouch(c, l)
 	return l
 }

@@ -20,12 +20,14 @@ const workers = 8
 type Controller struct {
 	client   client.Client
 	composer *distribution.Composer
-	loop     *loop.Loop[string]
+	// refused is told why a cluster could not be composed, nil when it could.
+	refused func(cluster string, err error)
+	loop    *loop.Loop[string]
 }
 
 // New returns a controller; SetComposer before it runs.
-func New(c client.Client) *Controller {
-	out := &Controller{client: c}
+func New(c client.Client, refused func(cluster string, err error)) *Controller {
+	out := &Controller{client: c, refused: refused}
 	out.loop = loop.New("cluster", workers, 20*time.Millisecond, time.Minute, out.reconcile)
 	return out
 }
@@ -45,10 +47,13 @@ func (c *Controller) reconcile(ctx context.Context, cluster string) (time.Durati
 	var obj v1alpha1.Cluster
 	err := c.client.Get(ctx, client.ObjectKey{Namespace: workspace, Name: name}, &obj)
 	if apierrors.IsNotFound(err) {
+		c.refused(cluster, nil)
 		return 0, c.composer.ForgetCluster(ctx, workspace, name)
 	}
 	if err != nil {
 		return 0, err
 	}
-	return c.composer.Compose(ctx, workspace, name)
+	wait, err := c.composer.Compose(ctx, workspace, name)
+	c.refused(cluster, err)
+	return wait, err
 }

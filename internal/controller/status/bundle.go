@@ -50,7 +50,7 @@ func (c *Controller) bundleStatus(b *v1alpha1.Bundle, r *v1alpha1.Rollout) (v1al
 	c.mu.Lock()
 	counts := c.table.Bundle(key)
 	examples := c.table.Examples(key, maxListed)
-	refusal := c.refusals[key]
+	refusal := c.refusals[item{kindBundle, key}]
 	c.mu.Unlock()
 	next := *b.Status.DeepCopy()
 	next.ObservedGeneration = r.Status.BundleGeneration

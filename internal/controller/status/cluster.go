@@ -29,13 +29,16 @@ func (c *Controller) writeCluster(ctx context.Context, it item, key client.Objec
 		return 0, client.IgnoreNotFound(err)
 	}
 	c.mu.Lock()
-	counts := c.table.Cluster(it.key)
+	counts, refusal := c.table.Cluster(it.key), c.refusals[it]
 	c.mu.Unlock()
 	next := *obj.Status.DeepCopy()
 	next.ObservedGeneration = obj.Generation
 	next.Summary = counts.Summary()
 	next.Display = v1alpha1.Display{ReadyBundles: counts.Ratio(), State: string(counts.Worst())}
 	verdict := clusterVerdict(&obj, counts)
+	if refusal != "" {
+		verdict = fold.Verdict{Reason: "NotAssigned", Message: clip("what runs stays as it is: " + refusal)}
+	}
 	next.Conditions = fold.Conditions(next.Conditions, obj.Generation, c.clock.Now(), verdict, "", "")
 	if sameClusterStatus(next, obj.Status) {
 		c.still(it)

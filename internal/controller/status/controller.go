@@ -47,7 +47,7 @@ type Controller struct {
 	repos    map[string]string          // bundle -> GitRepo, both workspace/name
 	members  map[string]map[string]bool // GitRepo -> bundles
 	findings map[string]Finding
-	refusals map[string]string  // bundle -> why it could not be deployed
+	refusals map[item]string    // why a bundle could not be deployed or a cluster not composed
 	moving   map[item]time.Time // since when an object's state has been moving, unwritten
 }
 
@@ -70,7 +70,7 @@ func New(c client.Client, namespace string, clk clock.PassiveClock) *Controller 
 		repos:    map[string]string{},
 		members:  map[string]map[string]bool{},
 		findings: map[string]Finding{},
-		refusals: map[string]string{},
+		refusals: map[item]string{},
 		moving:   map[item]time.Time{},
 	}
 	out.loop = loop.New("status", workers, 50*time.Millisecond, time.Minute, out.write)
@@ -184,23 +184,33 @@ func (c *Controller) BundleBelongs(bundle, repo string) {
 	c.loop.Mark(item{kindGitRepo, repo})
 }
 
-// Refused notes why a bundle could not be matched, rendered or stored; nil when
-// it could.
-func (c *Controller) Refused(bundle string, err error) {
+// BundleRefused notes why a bundle could not be matched, rendered or stored;
+// nil when it could.
+func (c *Controller) BundleRefused(bundle string, err error) {
+	c.refused(item{kindBundle, bundle}, err)
+}
+
+// ClusterRefused notes why a cluster could not be given its newest document;
+// nil when it could.
+func (c *Controller) ClusterRefused(cluster string, err error) {
+	c.refused(item{kindCluster, cluster}, err)
+}
+
+func (c *Controller) refused(it item, err error) {
 	text := ""
 	if err != nil && !apierrors.IsConflict(err) {
 		text = err.Error()
 	}
 	c.mu.Lock()
-	same := c.refusals[bundle] == text
+	same := c.refusals[it] == text
 	if text == "" {
-		delete(c.refusals, bundle)
+		delete(c.refusals, it)
 	} else {
-		c.refusals[bundle] = text
+		c.refusals[it] = text
 	}
 	c.mu.Unlock()
 	if !same {
-		c.loop.Mark(item{kindBundle, bundle})
+		c.loop.Mark(it)
 	}
 }
 
@@ -210,7 +220,7 @@ func (c *Controller) BundleGone(bundle string) {
 	c.BundleBelongs(bundle, "")
 	c.mu.Lock()
 	clusters := c.table.Clusters(bundle)
-	delete(c.refusals, bundle)
+	delete(c.refusals, item{kindBundle, bundle})
 	c.mu.Unlock()
 	for _, cluster := range clusters {
 		if c.fold(bundle, cluster) {

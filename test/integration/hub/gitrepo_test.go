@@ -65,7 +65,7 @@ func (f *follower) start() {
 	f.repos = gitrepo.New(f.client, gitrepo.Options{
 		Live: f.client, Mirrors: mirrors, Deployer: f.deployer, Status: f.status, Hooks: gitrepo.NewHooks(), Clock: clock.RealClock{},
 	})
-	f.bundles = bundle.New(f.client, f.deployer, f.repos.Reread, f.status.Refused)
+	f.bundles = bundle.New(f.client, f.deployer, f.repos.Reread, f.status.BundleRefused)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(f.t.Context()))
 	done := make(chan error, 3)
 	for _, run := range []func(context.Context) error{f.repos.Run, f.bundles.Run, f.status.Run} {
