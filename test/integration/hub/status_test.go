@@ -1,11 +1,13 @@
 package hub_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/muster-dev/muster/internal/distribution"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
@@ -67,4 +69,21 @@ func TestABundleIsNotReadyBeforeItsNewLedgerIsTakenOver(t *testing.T) {
 	f.deployer.RolloutGone(f.workspace, "app")
 	f.redeploy("app")
 	f.wantSays("a", "app@2")
+}
+
+// A cluster that cannot be given a document says so, and when it can again, no more.
+func TestAClusterThatCannotBeComposedSaysWhy(t *testing.T) {
+	f := follow(t)
+	says := func(reason string) func() bool {
+		return func() bool {
+			var c v1alpha1.Cluster
+			check(t, f.api.Get(t.Context(), client.ObjectKey{Namespace: f.workspace, Name: "a"}, &c))
+			ready := meta.FindStatusCondition(c.Status.Conditions, v1alpha1.ConditionReady)
+			return ready != nil && ready.Reason == reason
+		}
+	}
+	f.status.ClusterRefused(f.workspace+"/a", errors.New("read the entries: content not found"))
+	f.until("cluster a saying that it is not assigned", says("NotAssigned"))
+	f.status.ClusterRefused(f.workspace+"/a", nil)
+	f.until("cluster a saying no more of it", func() bool { return !says("NotAssigned")() })
 }
