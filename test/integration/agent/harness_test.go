@@ -45,6 +45,7 @@ type hub struct {
 	contents map[string][]byte
 	reports  []protocol.Report
 	fetches  int
+	asked    map[string]bool // contents
 	changed  chan struct{}
 	refusal  *protocol.Error
 	pushed   int
@@ -58,7 +59,7 @@ func newHub(tb testing.TB) *hub {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	h := &hub{key: private, contents: map[string][]byte{}, changed: make(chan struct{})}
+	h := &hub{key: private, contents: map[string][]byte{}, asked: map[string]bool{}, changed: make(chan struct{})}
 	h.trust = protocol.TrustSet{HubKeys: []string{protocol.EncodeKey(public)}}
 	h.document = protocol.Document{Version: protocol.Version, Hub: "hub", Cluster: clusterUID, Assignment: "assignment-1", Epoch: 1, Trust: h.trust}
 	return h
@@ -89,6 +90,7 @@ func (h *hub) Content(_ context.Context, id string) ([]byte, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.fetches++
+	h.asked[id] = true
 	data, ok := h.contents[id]
 	if !ok {
 		return nil, errors.New("no such content")

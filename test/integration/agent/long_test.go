@@ -73,6 +73,11 @@ func TestEntriesThatCannotBeFetchedTakeNothingAway(t *testing.T) {
 	for i := range 10 { // more than there are fetchers: none may wait for ever
 		ref, _ := w.hub.list(t, true, w.hub.put(t, bundleB, int64(i+1), content.Options{}, w.cm("other", "1")))
 		w.referred(ref)
+		w.eventually("the entries are asked for", func() bool {
+			w.hub.mu.Lock()
+			defer w.hub.mu.Unlock()
+			return w.hub.asked[ref]
+		})
 	}
 	w.settle()
 	if got := w.configMap("one").GetResourceVersion(); got != one {
