@@ -165,15 +165,16 @@ func (d *Deployer) Finish(ctx context.Context, b *v1alpha1.Bundle) ([]string, er
 			return waiting, nil
 		}
 	}
+	// The Rollout first: a Bundle without one is released by the next look, a Rollout without one by nobody.
+	if r != nil && r.Spec.UID == string(b.UID) {
+		if err := d.Client.Delete(ctx, r); client.IgnoreNotFound(err) != nil {
+			return nil, fmt.Errorf("delete Rollout %s: %w", r.Name, err)
+		}
+	}
 	next := b.DeepCopy()
 	if controllerutil.RemoveFinalizer(next, v1alpha1.Finalizer) {
 		if err := d.Client.Update(ctx, next); client.IgnoreNotFound(err) != nil {
 			return nil, fmt.Errorf("release Bundle %s/%s: %w", b.Namespace, b.Name, err)
-		}
-	}
-	if r != nil && r.Spec.UID == string(b.UID) {
-		if err := d.Client.Delete(ctx, r); client.IgnoreNotFound(err) != nil {
-			return nil, fmt.Errorf("delete Rollout %s: %w", r.Name, err)
 		}
 	}
 	d.Forget(b.Namespace, b.Name)
