@@ -20,9 +20,9 @@ import (
 const Settle = 500 * time.Millisecond
 
 // settlePerObject makes objects that move at the same time share a rate of
-// writes, 20 a second: a commit that touches 50 bundles is told by their GitRepo
+// writes, 10 a second: a commit that touches 50 bundles is told by their GitRepo
 // meanwhile, not by 50 objects that all say Applying.
-const settlePerObject = 50 * time.Millisecond
+const settlePerObject = 100 * time.Millisecond
 
 // workers write statuses; each object is written by one at a time.
 const workers = 8
