@@ -17,6 +17,7 @@ import (
 	"github.com/muster-dev/muster/pkg/bundle"
 	"github.com/muster-dev/muster/pkg/content"
 	"github.com/muster-dev/muster/pkg/rollout"
+	"github.com/muster-dev/muster/pkg/status"
 	"github.com/muster-dev/muster/pkg/targets"
 )
 
@@ -106,6 +107,9 @@ func (d *Deployer) gatherInputs(ctx context.Context, w *work) error {
 		if err != nil {
 			return err
 		}
+		if err := judgeHandMade(one.Bundle); err != nil {
+			return err
+		}
 		w.inputs = inputs
 	}
 	blob, err := w.inputs.Encode()
@@ -118,6 +122,18 @@ func (d *Deployer) gatherInputs(ctx context.Context, w *work) error {
 	}
 	if !d.Store.Has(one.Bundle.Namespace, blob.ID) {
 		w.blobs = append(w.blobs, blob)
+	}
+	return nil
+}
+
+// judgeHandMade refuses what a fleet.yaml would be refused for: a key that is
+// read and not acted on yet must not look as if it were.
+func judgeHandMade(b *v1alpha1.Bundle) error {
+	_, problems := bundle.HandMade(b.Name, b.Spec)
+	for _, p := range problems {
+		if p.Severity == bundle.Error {
+			return errors.New(status.Locate(p))
+		}
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ type repository struct {
 func newRepository(t testing.TB) *repository {
 	t.Helper()
 	root := t.TempDir()
-	r := &repository{t: t, root: root, dir: filepath.Join(root, "work")}
+	r := &repository{t: t, root: root, dir: filepath.Join(root, "repo")}
 	r.command("", "git", "init", "-q", "-b", "main", r.dir)
 	return r
 }
@@ -114,7 +114,7 @@ func (s *gitServer) handler(r *repository) http.Handler {
 
 func (s *gitServer) on(f func(http.ResponseWriter, *http.Request) bool) { s.intercept.Store(&f) }
 
-func (s *gitServer) url() string { return s.URL + "/work/.git" }
+func (s *gitServer) url() string { return s.URL + "/repo/.git" }
 
 func newMirrors(t testing.TB, opts source.Options) *source.Mirrors {
 	t.Helper()

@@ -127,7 +127,7 @@ func (s *sshServer) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 }
 
 func (s *sshServer) remote(knownHosts string) source.Remote {
-	return source.Remote{URL: "ssh://git@" + s.addr + "/work/.git", Auth: source.Auth{SSHPrivateKey: s.key, SSHKnownHosts: []byte(knownHosts)}}
+	return source.Remote{URL: "ssh://git@" + s.addr + "/repo/.git", Auth: source.Auth{SSHPrivateKey: s.key, SSHKnownHosts: []byte(knownHosts)}}
 }
 
 func (s *sshServer) known() string {
@@ -148,7 +148,7 @@ func TestSSH(t *testing.T) {
 	if s := snapshot(t, m, remote, source.Ref{Branch: "main"}); s.Commit != second || contents(t, s)["dir/b"] != strings.Repeat("text\n", 501) {
 		t.Errorf("main is %s", s.Commit)
 	}
-	if got := <-server.commands; got != "git-upload-pack '/work/.git'" {
+	if got := <-server.commands; got != "git-upload-pack '/repo/.git'" {
 		t.Errorf("command %q", got)
 	}
 }
@@ -232,7 +232,7 @@ func TestSSHRefusals(t *testing.T) {
 		"no key":        {func(r *source.Remote) { r.Auth = source.Auth{} }, source.ErrUnauthorized},
 		"broken key":    {func(r *source.Remote) { r.Auth.SSHPrivateKey = []byte("secret garbage") }, source.ErrInvalidRemote},
 		"broken hosts":  {func(r *source.Remote) { r.Auth.SSHKnownHosts = []byte("@@@ x y z") }, source.ErrInvalidRemote},
-		"no repository": {func(r *source.Remote) { r.URL = strings.Replace(r.URL, "work", "nothing", 1) }, source.ErrRepositoryNotFound},
+		"no repository": {func(r *source.Remote) { r.URL = strings.Replace(r.URL, "repo", "nothing", 1) }, source.ErrRepositoryNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := remote

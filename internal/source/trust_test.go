@@ -105,15 +105,15 @@ func TestRedirects(t *testing.T) {
 		return source.Remote{URL: server.URL + "/moved", Auth: source.Auth{Username: "ada", Password: password}}
 	}
 
-	target = evil.URL + "/work/.git"
+	target = evil.URL + "/repo/.git"
 	if _, err := newMirrors(t, source.Options{}).Resolve(t.Context(), moved(), source.Ref{}); !errors.Is(err, source.ErrUntrusted) || strings.Contains(err.Error(), password) {
 		t.Errorf("redirect to another server: %v, want ErrUntrusted", err)
 	}
-	target = strings.Replace(server.URL, "http://", "https://", 1) + "/work/.git"
+	target = strings.Replace(server.URL, "http://", "https://", 1) + "/repo/.git"
 	if _, err := newMirrors(t, source.Options{}).Resolve(t.Context(), moved(), source.Ref{}); !errors.Is(err, source.ErrUntrusted) {
 		t.Errorf("redirect to another scheme: %v, want ErrUntrusted", err)
 	}
-	target = "/work/.git"
+	target = "/repo/.git"
 	s := snapshot(t, newMirrors(t, source.Options{}), moved(), source.Ref{})
 	if contents(t, s)["a"] != "1" || leaked.Load() {
 		t.Error("a redirect within the server is not followed")

@@ -38,6 +38,13 @@ func TestABundleThatCannotBeDeployedSaysWhy(t *testing.T) {
 
 	b = f.mustBundle("mine")
 	b.Spec.Resources[0].Content, b.Spec.Resources[0].Encoding = object("mine", "1"), ""
+	b.Spec.DependsOn = []v1alpha1.Dependency{{Name: "other"}}
+	check(t, f.api.Update(t.Context(), b))
+	f.bundles.Mark(f.workspace + "/mine")
+	f.bundleSays("mine", v1alpha1.ReasonInvalidBundle, "not supported yet: dependsOn")
+
+	b = f.mustBundle("mine")
+	b.Spec.DependsOn = nil
 	check(t, f.api.Update(t.Context(), b))
 	f.bundles.Mark(f.workspace + "/mine")
 	f.bundleSays("mine", v1alpha1.ReasonPending, "")
