@@ -10,6 +10,7 @@ import (
 
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/bundle"
+	"github.com/muster-dev/muster/pkg/bundle/helm"
 	"github.com/muster-dev/muster/pkg/content"
 	"github.com/muster-dev/muster/pkg/targets"
 )
@@ -28,6 +29,19 @@ type Inputs struct {
 	Context *targets.Context `json:"context,omitempty"`
 	// Facts about the cluster that a chart may ask for.
 	Facts Facts `json:"facts"`
+	// HubValues are the documents (JSON) that options.hubValuesFrom names, in the order of
+	// bundle.OrderValues; they lie over templateValues.
+	HubValues []json.RawMessage `json:"hubValues,omitempty"`
+	// LateValues are the documents that helm.valuesFrom names, in the order of
+	// bundle.OrderValues; they lie over everything. Without them inputs that name some
+	// are refused: never chart defaults for somebody's values.
+	LateValues []json.RawMessage `json:"lateValues,omitempty"`
+	// Copied are objects (JSON) from the hub that come along (downstreamResources); they are
+	// put into the release namespace.
+	Copied []json.RawMessage `json:"copied,omitempty"`
+	// Cluster is set, as workspace/name, to render for this cluster alone: volatile values
+	// are drawn for it and shared with no other.
+	Cluster string `json:"cluster,omitempty"`
 }
 
 // Facts about a cluster, as .Capabilities shows them to charts.
@@ -36,6 +50,31 @@ type Facts struct {
 	KubeVersion string `json:"kubeVersion,omitempty"`
 	// APIVersions such as apps/v1 or apps/v1/Deployment; empty = Kubernetes' own, as in `helm template`.
 	APIVersions []string `json:"apiVersions,omitempty"`
+	// Labels of the cluster, for charts that read .Values.global.fleet.clusterLabels.
+	Labels map[string]string `json:"labels,omitempty"`
+}
+
+// Answer says what a render is told that asks a question about a cluster with these facts.
+func (f Facts) Answer(question string) string { return helm.Answer(question, helm.Facts(f)) }
+
+// Agrees tells whether a render that was given these answers would be given the
+// same for a cluster with these facts: its content is then this cluster's too.
+func (f Facts) Agrees(answers map[string]string) bool {
+	for question, answer := range answers {
+		if f.Answer(question) != answer {
+			return false
+		}
+	}
+	return true
+}
+
+// Late says why inputs can be rendered on the cluster only, "" if the hub can:
+// values that live there (helm.valuesFrom) or encrypted files (SOPS).
+func Late(files []bundle.File, o v1alpha1.BundleOptions) string {
+	if o.Helm != nil && len(o.Helm.ValuesFrom) > 0 {
+		return "helm.valuesFrom names values on the cluster"
+	}
+	return ""
 }
 
 // Renderer turns inputs into content. An error is a *Problem if the inputs are

@@ -160,10 +160,11 @@ func (j job) helm() ([]manifest.Object, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
-	objects, err := helm.Render(j.inputs.Files, release)
+	result, err := helm.Render(j.inputs.Files, release)
 	if err != nil {
 		return nil, false, err
 	}
+	objects := result.Objects
 	dir := kustomizeDir(j.inputs.Options)
 	if dir == "" && kustomize.Find(j.inputs.Files, "") == "" {
 		return objects, false, nil
@@ -205,8 +206,7 @@ func (j job) release() (helm.Release, error) {
 		Chart:                said(h.Chart),
 		Values:               values,
 		SkipSchemaValidation: isTrue(h.SkipSchemaValidation),
-		KubeVersion:          in.Facts.KubeVersion,
-		APIVersions:          in.Facts.APIVersions,
+		Facts:                helm.Facts(in.Facts),
 		MaxObjects:           j.limits.MaxObjects,
 		Progress:             j.progress,
 	}, nil

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"strings"
 )
 
@@ -45,6 +46,25 @@ type Item struct {
 	// Files in which objects stand, relative to the bundle, where somebody asked
 	// for them: for people's eyes, never encoded.
 	Files map[Key]string `json:"-"`
+	// Answers are the questions that the render asked about the cluster, and what
+	// it was told: another cluster that answers the same gets the same content.
+	// Never encoded.
+	Answers map[string]string `json:"-"`
+	// Origins say which template functions made the volatile values; for people's eyes, never encoded.
+	Origins []Origin `json:"-"`
+}
+
+// Origin is a place in a template that prints something else each time.
+type Origin struct {
+	// File of the template, relative to the bundle, and the line in it.
+	File string `json:"file"`
+	Line int    `json:"line,omitempty"`
+	// Function that is called there, such as randAlphaNum.
+	Function string `json:"function"`
+	// Key of the object that the value ends in.
+	Key Key `json:"key"`
+	// Pointer to the volatile value in the object (RFC 6901).
+	Pointer string `json:"pointer"`
 }
 
 // Options are what the agent must know of a bundle's options.
@@ -66,6 +86,15 @@ type Options struct {
 	DriftMode       string `json:"drift,omitempty"` // report (default), correct, off
 	DriftForce      bool   `json:"driftForce,omitempty"`
 	ForceSync       int64  `json:"forceSync,omitempty"`
+	// ComparePatches (diff.comparePatches, then drift.ignore) leave differences out of drift.
+	ComparePatches []v1alpha1.ComparePatch `json:"comparePatches,omitempty"`
+	// IgnoreConditions do not count against health.
+	IgnoreConditions []map[string]string `json:"ignoreConditions,omitempty"`
+	// Health judges kinds by CEL.
+	Health []v1alpha1.HealthCheck `json:"health,omitempty"`
+	// NamespaceSelector must select the release namespace as it is on the cluster, before
+	// anything is applied (a Policy's allowedTargetNamespaceSelector, in kubectl's notation).
+	NamespaceSelector string `json:"namespaceSelector,omitempty"`
 	// Extra carries options later versions act on, by their fleet.yaml key; kept as they are.
 	Extra map[string]json.RawMessage `json:"extra,omitempty"`
 }
@@ -106,6 +135,12 @@ type Hook struct {
 
 // Source is what the agent needs to render by itself.
 type Source struct {
+	// Kind of renderer: raw, kustomize or helm.
+	Renderer string `json:"renderer,omitempty"`
+	// HubValues are what hubValuesFrom gave, in order.
+	HubValues []json.RawMessage `json:"hubValues,omitempty"`
+	// Copied are objects from the hub (downstreamResources) that come along.
+	Copied []json.RawMessage `json:"copied,omitempty"`
 	// Inputs is the content id of the bundle's files.
 	Inputs ID `json:"inputs"`
 	// Options are the merged bundle options for this cluster (v1alpha1.BundleOptions).

@@ -94,6 +94,33 @@ type BundleSource struct {
 	// Commit is the commit at which Identity last changed.
 	// +optional
 	Commit string `json:"commit,omitempty"`
+	// Charts are what the charts that do not lie in the repository were resolved to.
+	// +optional
+	// +kubebuilder:validation:MaxItems=100
+	Charts []ChartLock `json:"charts,omitempty"`
+}
+
+// ChartLock is a chart from outside the repository and the archive it was resolved to.
+type ChartLock struct {
+	// Repo is the URL of the chart's HTTP repository; empty for oci:// and archive URLs.
+	// +optional
+	// +kubebuilder:validation:MaxLength=2048
+	Repo string `json:"repo,omitempty"`
+	// Chart is a name in Repo, an oci:// reference or an archive's URL.
+	// +kubebuilder:validation:MaxLength=2048
+	Chart string `json:"chart"`
+	// Version is what was asked for: exact, a constraint, or empty for the latest.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Version string `json:"version,omitempty"`
+	// Resolved is the version taken; empty for an archive's URL.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Resolved string `json:"resolved,omitempty"`
+	// Digest is sha256:<hex> of the archive.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Digest string `json:"digest,omitempty"`
 }
 
 // BundleResource is one file of a hand-made bundle.
@@ -137,6 +164,10 @@ type BundleStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxItems=20
 	Problems []Problem `json:"problems,omitempty"`
+	// Charts are what the charts that do not lie in the repository were resolved to.
+	// +optional
+	// +kubebuilder:validation:MaxItems=100
+	Charts []ChartLock `json:"charts,omitempty"`
 	// Conditions: Ready, Reconciling, Stalled, Held.
 	// +optional
 	// +listType=map

@@ -1,6 +1,9 @@
 package helm
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"path"
 	"slices"
@@ -26,15 +29,19 @@ type Release struct {
 	Name string
 	// Namespace is .Release.Namespace.
 	Namespace string
-	// Chart is the chart's directory or archive in the bundle; empty = the bundle's root.
+	// Chart is the chart's directory or archive in the bundle; empty = the bundle's root. With a
+	// scheme, or with Repo, it is one that was fetched: see bundle.ChartRef.File.
 	Chart string
+	// Repo and Version are helm.repo and helm.version.
+	Repo, Version string
+	// DisableDependencyUpdate renders without dependencies that are not in charts/.
+	DisableDependencyUpdate bool
 	// Values as ReadValues gives them.
 	Values map[string]any
 	// SkipSchemaValidation leaves values.schema.json unchecked.
 	SkipSchemaValidation bool
-	// KubeVersion and APIVersions are .Capabilities; empty = as in `helm template`.
-	KubeVersion string
-	APIVersions []string
+	// Facts about the cluster; what is asked of them is written into Result.Answers.
+	Facts Facts
 	// MaxObjects bounds the result; 0 means no bound.
 	MaxObjects int
 	// Progress, if not nil, is told each template before it is executed, one at a
@@ -42,21 +49,54 @@ type Release struct {
 	Progress func(file string)
 }
 
+// Facts about a cluster that a chart may ask for.
+type Facts struct {
+	// KubeVersion and APIVersions are .Capabilities; empty = as in `helm template`.
+	KubeVersion string   `json:"kubeVersion,omitempty"`
+	APIVersions []string `json:"apiVersions,omitempty"`
+	// Labels of the cluster are .Values.global.fleet.clusterLabels.
+	Labels map[string]string `json:"labels,omitempty"`
+}
+
+// Result of a render.
+type Result struct {
+	Objects []manifest.Object
+	// Answers holds the questions that templates asked about the cluster and what they were told.
+	Answers map[string]string
+}
+
+// questionAll asks for everything there is to know.
+const questionAll = "everything"
+
+// Answer returns what a render is told that asks a question about a cluster.
+func Answer(question string, f Facts) string {
+	if question != questionAll {
+		return ""
+	}
+	data, err := json.Marshal(f)
+	if err != nil {
+		return "" // texts always encode
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:16])
+}
+
 // Render returns the objects of a chart, hooks and crds/ included, tests and notes left out.
-func Render(files []bundle.File, r Release) ([]manifest.Object, error) {
+func Render(files []bundle.File, r Release) (Result, error) {
 	c, err := load(files, r.Chart)
 	if err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	values, err := r.prepare(c)
 	if err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	printed, err := r.execute(c, values)
 	if err != nil {
-		return nil, err
+		return Result{}, err
 	}
-	return r.objects(c, printed)
+	objects, err := r.objects(c, printed)
+	return Result{Objects: objects, Answers: map[string]string{questionAll: Answer(questionAll, r.Facts)}}, err
 }
 
 // prepare checks the chart and makes what its templates see.
@@ -102,7 +142,7 @@ func (r Release) check(c *loaded) error {
 }
 
 func (r Release) capabilities() (*chartutil.Capabilities, error) {
-	version := r.KubeVersion
+	version := r.Facts.KubeVersion
 	if version == "" {
 		version = DefaultKubeVersion
 	}
@@ -112,8 +152,8 @@ func (r Release) capabilities() (*chartutil.Capabilities, error) {
 	}
 	capabilities := chartutil.DefaultCapabilities.Copy()
 	capabilities.KubeVersion = *parsed
-	if len(r.APIVersions) > 0 {
-		capabilities.APIVersions = r.APIVersions
+	if len(r.Facts.APIVersions) > 0 {
+		capabilities.APIVersions = r.Facts.APIVersions
 	}
 	return capabilities, nil
 }

@@ -24,6 +24,8 @@ type ValuesInput struct {
 	Files []string
 	// Templates are helm.templateValues.
 	Templates map[string]string
+	// Hub and Late are documents read from ConfigMaps and Secrets, in order; they lie over all others, Late on top.
+	Hub, Late [][]byte
 	// Context for "${ }" and label references; nil leaves both alone.
 	Context map[string]any
 	// Labels of the cluster, for label references.
