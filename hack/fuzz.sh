@@ -9,8 +9,8 @@ for file in $(git ls-files -co --exclude-standard '*_test.go' | xargs grep -l '^
 	for target in $(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$file"); do
 		found=$((found + 1))
 		echo "== $target in ./$(dirname "$file")"
-		go test -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZTIME:-10s}" "./$(dirname "$file")"
+		go test -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZTIME:-60s}" "./$(dirname "$file")"
 	done
 done
 [ "$found" -gt 0 ] || { echo "fuzz: there is no fuzz target" >&2; exit 1; }
-echo "fuzz: $found targets, ${FUZZTIME:-10s} each"
+echo "fuzz: $found targets, ${FUZZTIME:-60s} each"
