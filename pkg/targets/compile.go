@@ -13,10 +13,16 @@ import (
 
 // Input is one bundle as targeting sees it.
 type Input struct {
-	// Workspace of the bundle; only its clusters are candidates.
+	// Workspace of the bundle; its clusters are candidates, others only by Mappings.
 	Workspace string
 	// Name of the bundle.
 	Name string
+	// BundleLabels are the labels of the Bundle object; Mappings select by them.
+	BundleLabels map[string]string
+	// Mappings of the bundle's workspace, in any order.
+	Mappings []Mapping
+	// Policies of the bundle's workspace, in any order.
+	Policies []Policy
 	// Spec with options, targets, restrictions and customizations.
 	Spec v1alpha1.BundleSpec
 	// Where says where each part of Spec stands; may be nil.
@@ -31,6 +37,11 @@ type Input struct {
 type Compiled struct {
 	workspace, name string
 	everywhere      bool
+	mappings        []mapping
+	policies        []policy
+	// namespaceSelector is what the policies ask of the namespace on the cluster.
+	namespaceSelector string
+	where           map[string]bundle.Position
 	targets         []rule
 	restrictions    []rule
 	customizations  []rule
@@ -64,7 +75,9 @@ type criteria struct {
 // Compile prepares a bundle's targeting. It fails on a selector that has no
 // meaning; the error names where it stands.
 func Compile(in Input) (*Compiled, error) {
-	c := &Compiled{workspace: in.Workspace, name: in.Name, spec: in.Spec, combined: map[string]*optionSet{}}
+	c := &Compiled{workspace: in.Workspace, name: in.Name, spec: in.Spec, where: in.Where, combined: map[string]*optionSet{}}
+	c.mappings, c.policies = compileMappings(in), compilePolicies(in.Policies)
+	c.namespaceSelector = namespaceSelector(c.policies)
 	c.everywhere = in.HandMade && len(in.Spec.Targets) == 0
 	c.allMatches = in.Spec.TargetCustomizationMode == v1alpha1.AllMatches
 	var err error

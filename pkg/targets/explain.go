@@ -194,3 +194,8 @@ func groupsOf(cl Cluster, g *Groups) string {
 	}
 	return "it is in " + strings.Join(names, ", ")
 }
+
+func (t *tracer) noMapping(workspace string, cl Cluster)           {}
+func (t *tracer) noWorkspace(cl Cluster)                           {}
+func (t *tracer) mapping(m *mapping, cl Cluster, ok bool, e error) {}
+func (t *tracer) policies(c *Compiled, set *optionSet)             {}

@@ -27,6 +27,10 @@ type optionSet struct {
 	labels []string // of the customizations, in order
 	where  bundle.Position
 	static final
+	// denied is what a Policy says against the target namespace.
+	denied error
+	// namespaceAt is where that namespace is said.
+	namespaceAt bundle.Position
 	// templated says that templates are executed, hasTemplates that there are some.
 	templated, hasTemplates bool
 	// values and keys are set when values name cluster labels.
@@ -87,7 +91,7 @@ func combination(taken []int, n int) []byte {
 }
 
 func (c *Compiled) newSet(indexes []int) (*optionSet, error) {
-	s := &optionSet{variants: map[string]final{}}
+	s := &optionSet{variants: map[string]final{}, namespaceAt: c.namespaceAt(indexes)}
 	options := bundle.Merge(c.spec.BundleOptions, v1alpha1.BundleOptions{})
 	for _, i := range indexes {
 		options = bundle.Merge(options, c.spec.TargetCustomizations[i].BundleOptions)
@@ -97,9 +101,32 @@ func (c *Compiled) newSet(indexes []int) (*optionSet, error) {
 	if err := s.readValues(&options); err != nil {
 		return nil, fmt.Errorf("values of bundle %s: %w", c.name, err)
 	}
+	s.denied = c.denied(targetNamespace(options))
 	digest, err := digestOf(options)
+	if c.namespaceSelector != "" {
+		digest, err = digestOf(options, c.namespaceSelector)
+	}
 	s.static = final{options: options, digest: digest}
 	return s, err
+}
+
+// targetNamespace is the one that every object is forced into, "" if none is.
+func targetNamespace(o v1alpha1.BundleOptions) string {
+	if o.Namespace == nil {
+		return ""
+	}
+	return *o.Namespace
+}
+
+// namespaceAt is where the target namespace is said: by the last of the
+// customizations that says it, else by the bundle.
+func (c *Compiled) namespaceAt(customizations []int) bundle.Position {
+	for _, i := range slices.Backward(customizations) {
+		if c.spec.TargetCustomizations[i].Namespace != nil {
+			return c.where[fmt.Sprintf("targetCustomizations[%d].namespace", i)]
+		}
+	}
+	return c.where["namespace"]
 }
 
 // readValues brings values into canonical form and notes what in them depends on the cluster.

@@ -18,9 +18,8 @@ func (c *Compiled) Resolve(cl Cluster, g *Groups) Match {
 // resolve is the one place where is decided. t is nil unless somebody wants to read why.
 func (c *Compiled) resolve(cl Cluster, g *Groups, t *tracer) Match {
 	m := Match{Workspace: cl.Workspace, Cluster: cl.Name}
-	if cl.Workspace != c.workspace {
-		t.note("workspace "+c.workspace, bundle.Position{}, "no match")
-		return t.refuse(m, "the bundle belongs to workspace "+c.workspace)
+	if ok, err := c.candidate(cl, t); err != nil || !ok {
+		return t.failOrRefuse(m, err, "the bundle belongs to workspace "+c.workspace)
 	}
 	target, err := c.target(cl, g, t)
 	if err != nil {
@@ -125,9 +124,16 @@ func (c *Compiled) take(taken []int, cl Cluster, g *Groups, t *tracer) ([]int, e
 	return taken, nil
 }
 
+// deploy fills in the options, unless a Policy forbids their namespace. Such a
+// row is an error and not a cluster that left: what runs there stays.
 func (c *Compiled) deploy(m Match, set *optionSet, cl Cluster, t *tracer) Match {
+	t.policies(c, set)
+	if set.denied != nil {
+		m.Where = set.namespaceAt
+		return t.fail(m, set.denied)
+	}
 	final := set.forCluster(cl)
-	m.Matched, m.Customizations = true, set.labels
+	m.Matched, m.Customizations, m.NamespaceSelector = true, set.labels, c.namespaceSelector
 	if set.where != (bundle.Position{}) {
 		m.Where = set.where
 	}

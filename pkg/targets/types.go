@@ -9,12 +9,15 @@ import (
 
 // Cluster is what targeting may look at.
 type Cluster struct {
-	Workspace      string
-	Name           string
-	Labels         map[string]string
-	Annotations    map[string]string
-	TemplateValues json.RawMessage
-	Paused         bool
+	Workspace string
+	// WorkspaceLabels are those of the workspace's namespace on the hub. They say
+	// which bundles of other workspaces may come; the own ones need none.
+	WorkspaceLabels map[string]string
+	Name            string
+	Labels          map[string]string
+	Annotations     map[string]string
+	TemplateValues  json.RawMessage
+	Paused          bool
 }
 
 // Key is workspace/name.
@@ -41,7 +44,10 @@ type Match struct {
 	Options v1alpha1.BundleOptions
 	// Context is what value templates may see; nil when nothing in Options is a template.
 	Context *Context
-	// OptionsDigest names Options and Context.
+	// NamespaceSelector must select the target namespace as it is on the cluster
+	// (kubectl's notation, "" for no condition): what Policies ask of it.
+	NamespaceSelector string
+	// OptionsDigest names Options, Context and NamespaceSelector.
 	OptionsDigest string
 	// Reason of a cluster that is not matched, one sentence.
 	Reason string
@@ -49,7 +55,8 @@ type Match struct {
 	Trace  []Step
 	// WouldMatchIf says what would change a negative answer.
 	WouldMatchIf string
-	// Err belongs to this row alone.
+	// Err belongs to this row alone; it is a *Denied if a Policy forbids the
+	// deployment. A cluster with Err keeps what it has.
 	Err error
 }
 

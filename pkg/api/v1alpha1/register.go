@@ -23,6 +23,8 @@ func AddToScheme(s *runtime.Scheme) error {
 		&ClusterReport{}, &ClusterReportList{},
 		&Rollout{}, &RolloutList{},
 		&JoinToken{}, &JoinTokenList{},
+		&BundleNamespaceMapping{}, &BundleNamespaceMappingList{},
+		&Policy{}, &PolicyList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
