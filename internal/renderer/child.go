@@ -122,9 +122,9 @@ func (c child) answer(r request) (retire bool, err error) {
 func (c child) respond(j job) response {
 	done, err := j.runSafely()
 	if err != nil {
-		return response{Fault: faultOf(err), Retire: true}
+		return response{Fault: faultOf(err), Answers: done.answers, Retire: true}
 	}
-	return response{Item: &done.item, Files: done.files, Retire: done.tainted || grown(c.limits)}
+	return response{Item: &done.item, Files: done.files, Answers: done.answers, Retire: done.tainted || grown(c.limits)}
 }
 
 // grown tells whether this process holds so much memory that a fresh one is cheaper.

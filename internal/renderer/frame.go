@@ -38,7 +38,10 @@ type response struct {
 	Item *content.Item `json:"item,omitempty"`
 	// Files of the item's objects, if asked for.
 	Files map[content.Key]string `json:"files,omitempty"`
-	Fault *manifest.Fault        `json:"fault,omitempty"`
+	// Answers are what was asked about the cluster, and what was told; nil of a
+	// fault that came before anything could be asked of nobody knows what.
+	Answers map[string]string `json:"answers,omitempty"`
+	Fault   *manifest.Fault   `json:"fault,omitempty"`
 	// Retire says that the child ends now: it could influence the next bundle, or has grown.
 	Retire bool `json:"retire,omitempty"`
 }

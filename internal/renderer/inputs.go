@@ -68,25 +68,17 @@ func (f Facts) Agrees(answers map[string]string) bool {
 	return true
 }
 
-// Late says why inputs can be rendered on the cluster only, "" if the hub can:
-// values that live there (helm.valuesFrom) or encrypted files (SOPS).
-func Late(files []bundle.File, o v1alpha1.BundleOptions) string {
-	if o.Helm != nil && len(o.Helm.ValuesFrom) > 0 {
-		return "helm.valuesFrom names values on the cluster"
-	}
-	return ""
-}
-
 // Renderer turns inputs into content. An error is a *Problem if the inputs are
 // at fault, and anything else if rendering could not be tried.
 type Renderer func(ctx context.Context, in Inputs) (content.Item, error)
 
 // digestVersion changes when equal inputs may give different manifests.
-const digestVersion = "muster-render/1"
+const digestVersion = "muster-render/2"
 
-// Digest names inputs: equal digests give equal content. Facts count for charts
-// only, and the context only where something is a template, so that clusters
-// that cannot differ share one render.
+// Digest names inputs without the facts: equal digests give equal content where
+// the facts agree with what was asked of them (content.Item.Answers). The
+// context counts only where something is a template, so that clusters that
+// cannot differ share one render.
 func Digest(in Inputs) string {
 	h := digester{sha256.New()}
 	h.text(digestVersion)
@@ -100,10 +92,10 @@ func Digest(in Inputs) string {
 	if in.Context != nil && NeedsContext(in.Files, in.Options) {
 		h.value(in.Context)
 	}
-	if in.Kind == bundle.KindHelm {
-		// Coarse: every fact counts. Recorded questions will take their place here.
-		h.value(in.Facts)
-	}
+	h.value(in.HubValues)
+	h.value(in.LateValues)
+	h.value(in.Copied)
+	h.text(in.Cluster)
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
 }
 

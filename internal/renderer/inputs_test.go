@@ -29,8 +29,11 @@ func TestDigestNamesWhatARenderDependsOn(t *testing.T) {
 		"a border between path and data": {func(in *renderer.Inputs) { in.Files[1] = bundle.File{Path: "prod.yamlx", Data: []byte(": y")} }, false},
 		"an option":                      {func(in *renderer.Inputs) { in.Options.KeepResources = new(bool) }, false},
 		"a context nothing looks at":     {func(in *renderer.Inputs) { in.Context = clusterContext("eu-1") }, true},
-		"a fact, for a chart":            {func(in *renderer.Inputs) { in.Facts.KubeVersion = "v1.30.0" }, false},
-		"an API version, for a chart":    {func(in *renderer.Inputs) { in.Facts.APIVersions = []string{"v1"} }, false},
+		"a fact":                         {func(in *renderer.Inputs) { in.Facts.KubeVersion = "v1.30.0" }, true},
+		"values from the hub":            {func(in *renderer.Inputs) { in.HubValues = []json.RawMessage{[]byte("{}")} }, false},
+		"values from the cluster":        {func(in *renderer.Inputs) { in.LateValues = []json.RawMessage{[]byte("{}")} }, false},
+		"an object from the hub":         {func(in *renderer.Inputs) { in.Copied = []json.RawMessage{[]byte("{}")} }, false},
+		"the one cluster it is for":      {func(in *renderer.Inputs) { in.Cluster = "fleet/eu-1" }, false},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -40,14 +43,6 @@ func TestDigestNamesWhatARenderDependsOn(t *testing.T) {
 				t.Errorf("same digest: got %v, want %v", got, c.same)
 			}
 		})
-	}
-}
-
-func TestDigestOfManifestsIgnoresFacts(t *testing.T) {
-	a, b := rawInputs(file("a.yaml", configMap("a"))), rawInputs(file("a.yaml", configMap("a")))
-	b.Facts.KubeVersion = "v1.30.0"
-	if renderer.Digest(a) != renderer.Digest(b) {
-		t.Error("facts of a cluster changed the digest of plain manifests")
 	}
 }
 

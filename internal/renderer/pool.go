@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -75,6 +76,7 @@ type Pool struct {
 	slots   chan struct{}
 	memo    *memo
 	flights singleflight.Group
+	renders atomic.Int64
 	// alive ends with Close and stops every render.
 	alive context.Context
 	stop  context.CancelFunc
@@ -128,36 +130,70 @@ func program(binary string) (path string, args []string, err error) {
 
 var _ Renderer = (*Pool)(nil).Render
 
+// errLookAgain ends a flight that set out before something was learnt of its inputs.
+var errLookAgain = errors.New("look into the memo again")
+
 // Render renders once per distinct inputs: equal inputs that are being rendered
 // or were rendered lately share the result, which the caller must not change.
+// Inputs are equal if they differ in facts that no template asks for.
 func (p *Pool) Render(ctx context.Context, in Inputs) (content.Item, error) {
-	digest := Digest(in)
-	if result, ok := p.memo.get(digest, time.Now()); ok {
-		return result.item, result.err()
-	}
-	flight := p.flights.DoChan(digest, func() (any, error) {
-		result, err := p.renderOnce(in)
-		if err == nil {
-			p.memo.put(digest, result, time.Now())
+	for digest := Digest(in); ; {
+		result, view, ok := p.memo.get(digest, in.Facts, time.Now())
+		if ok {
+			return result.item, result.err()
 		}
-		return result, err
+		result, own, err := p.join(ctx, in, digest, view)
+		switch {
+		case errors.Is(err, errLookAgain):
+			continue
+		case err != nil:
+			return content.Item{}, fmt.Errorf("render bundle %s: %w", in.Bundle, err)
+		case own || in.Facts.Agrees(result.answers):
+			return result.item, result.err()
+		}
+		// It was rendered for a cluster that answers otherwise: now it is known what is asked.
+	}
+}
+
+// join waits for the flight of inputs that answer alike, or starts it; own says
+// that these inputs were the ones rendered.
+func (p *Pool) join(ctx context.Context, in Inputs, digest, view string) (result, bool, error) {
+	own := false // read only once the flight has ended
+	flight := p.flights.DoChan(digest+"\n"+view, func() (any, error) {
+		switch known, now, ok := p.memo.get(digest, in.Facts, time.Now()); {
+		case ok:
+			return known, nil
+		case now != view:
+			return nil, errLookAgain
+		}
+		own = true
+		made, err := p.renderOnce(in)
+		if err == nil {
+			p.memo.put(digest, made, time.Now())
+		}
+		return made, err
 	})
 	select {
 	case <-ctx.Done():
-		return content.Item{}, fmt.Errorf("render bundle %s: %w", in.Bundle, ctx.Err())
+		return result{}, false, ctx.Err()
 	case done := <-flight:
 		if done.Err != nil {
-			return content.Item{}, fmt.Errorf("render bundle %s: %w", in.Bundle, done.Err)
+			return result{}, false, done.Err
 		}
-		result := done.Val.(result)
-		return result.item, result.err()
+		return done.Val.(result), own, nil
 	}
 }
+
+// Renders counts what children were asked for, the search for a file that
+// breaks a limit included.
+func (p *Pool) Renders() int64 { return p.renders.Load() }
 
 // result of inputs: content, or what is wrong with them.
 type result struct {
 	item    content.Item
 	problem *Problem
+	// answers that other inputs must give to share it; none for a hit limit, which spares all others the same.
+	answers map[string]string
 }
 
 func (r result) err() error {
@@ -183,12 +219,12 @@ func (p *Pool) renderOnce(in Inputs) (result, error) {
 	case fault != nil:
 		return result{problem: newProblem(in.Bundle, fault)}, nil
 	case resp.Fault != nil:
-		return result{problem: newProblem(in.Bundle, resp.Fault)}, nil
+		return result{problem: newProblem(in.Bundle, resp.Fault), answers: resp.Answers}, nil
 	case resp.Item == nil:
 		return result{}, errors.New("the render process answered nothing")
 	}
-	resp.Item.Files = resp.Files
-	return result{item: *resp.Item}, nil
+	resp.Item.Files, resp.Item.Answers = resp.Files, resp.Answers
+	return result{item: *resp.Item, answers: resp.Answers}, nil
 }
 
 // try renders on a worker. If a limit ends the child, the render is run once
@@ -200,6 +236,7 @@ func (p *Pool) try(in Inputs) (response, *manifest.Fault, error) {
 	if err != nil {
 		return response{}, nil, err
 	}
+	p.renders.Add(1)
 	resp, err := w.render(ctx, request{Inputs: in, Files: p.files})
 	if err == nil {
 		p.rest(w)
@@ -231,6 +268,7 @@ func (p *Pool) trace(in Inputs) string {
 	if err != nil {
 		return ""
 	}
+	p.renders.Add(1)
 	if _, err := w.render(ctx, request{Inputs: in, Trace: true}); err == nil {
 		w.close()
 		return ""

@@ -1,7 +1,6 @@
 package renderer
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
@@ -11,7 +10,6 @@ import (
 	"github.com/muster-dev/muster/pkg/bundle/manifest"
 	"github.com/muster-dev/muster/pkg/bundle/raw"
 	"github.com/muster-dev/muster/pkg/content"
-	"github.com/muster-dev/muster/pkg/targets"
 )
 
 // job is one render inside the child.
@@ -24,8 +22,9 @@ type job struct {
 
 // rendered is what a job gives.
 type rendered struct {
-	item  content.Item
-	files map[content.Key]string
+	item    content.Item
+	files   map[content.Key]string
+	answers map[string]string
 	// tainted says that this process has state left over that the next bundle could see.
 	tainted bool
 }
@@ -40,36 +39,47 @@ func (j job) runSafely() (done rendered, err error) {
 	return j.run()
 }
 
-// run renders in this process. Errors are *manifest.Fault where the inputs are at fault.
+// run renders in this process. Errors are *manifest.Fault where the inputs are
+// at fault; what was asked about the cluster by then is told with them.
 func (j job) run() (rendered, error) {
-	objects, finished, tainted, err := j.finished()
+	first, err := j.finished()
+	done := rendered{answers: first.answers, tainted: first.tainted}
 	if err != nil {
-		return rendered{tainted: tainted}, err
+		return done, err
 	}
 	// Only templates can print something else the second time.
 	if j.inputs.Kind == bundle.KindHelm && j.progress == nil {
-		_, again, _, err := j.finished()
+		again, err := j.finished()
+		done.answers = joined(done.answers, again.answers)
 		if err != nil {
-			return rendered{tainted: tainted}, err
+			return done, err
 		}
-		if err := markVolatile(finished, again); err != nil {
-			return rendered{tainted: tainted}, err
+		if err := markVolatile(first.finished, again.finished); err != nil {
+			return done, err
 		}
 	}
-	if len(finished) > j.limits.MaxObjects {
-		return rendered{tainted: tainted}, manifest.NewFault("", 0, manifest.LimitExceeded, "%d objects, at most %d are allowed", len(finished), j.limits.MaxObjects)
+	if err := j.checkSize(first); err != nil {
+		return done, err
 	}
-	if size := outputSize(finished); size > j.limits.OutputBytes {
-		return rendered{tainted: tainted}, manifest.NewFault(manifest.LargestFile(objects), 0, manifest.LimitExceeded, "%d bytes of rendered output, at most %d are allowed", size, j.limits.OutputBytes)
-	}
-	item := content.Item{
+	done.item = content.Item{
 		Version: content.Version,
 		Kind:    content.KindManifests,
 		Bundle:  j.inputs.Bundle,
 		Options: ContentOptions(j.inputs),
-		Objects: finished,
+		Objects: first.finished,
 	}
-	return rendered{item: item, files: j.filesOf(objects), tainted: tainted}, nil
+	done.files = j.filesOf(first.objects)
+	return done, nil
+}
+
+func (j job) checkSize(p pass) error {
+	if len(p.finished) > j.limits.MaxObjects {
+		return manifest.NewFault(manifest.LargestFile(p.objects), 0, manifest.LimitExceeded, "%d objects, at most %d are allowed", len(p.finished), j.limits.MaxObjects)
+	}
+	if size := outputSize(p.finished); size > j.limits.OutputBytes {
+		return manifest.NewFault(manifest.LargestFile(p.objects), 0, manifest.LimitExceeded, "%d bytes of rendered output, at most %d are allowed", size, j.limits.OutputBytes)
+	}
+	return nil
 }
 
 // filesOf says where finished objects were written, if that was asked for.
@@ -84,14 +94,29 @@ func (j job) filesOf(objects []manifest.Object) map[content.Key]string {
 	return files
 }
 
-// finished renders once; objects are what the manifests were made of.
-func (j job) finished() (objects []manifest.Object, finished []content.Object, tainted bool, err error) {
-	objects, tainted, err = j.objects()
+// pass is one of the two renders of a job.
+type pass struct {
+	// objects are what the finished ones were made of.
+	objects  []manifest.Object
+	finished []content.Object
+	// answers are what templates asked about the cluster, and what they were told.
+	answers map[string]string
+	tainted bool
+}
+
+// finished renders once.
+func (j job) finished() (pass, error) {
+	p, err := j.objects()
 	if err != nil {
-		return nil, nil, tainted, err
+		return p, err
 	}
-	finished, err = manifest.Finish(objects, settingsOf(j.inputs))
-	return objects, finished, tainted, err
+	copied, err := copiedObjects(j.inputs)
+	if err != nil {
+		return p, err
+	}
+	p.objects = append(copied, p.objects...)
+	p.finished, err = manifest.Finish(p.objects, settingsOf(j.inputs))
+	return p, err
 }
 
 // outputSize is about what objects take in a response.
@@ -103,40 +128,22 @@ func outputSize(objects []content.Object) int64 {
 	return size
 }
 
-func (j job) objects() (objects []manifest.Object, tainted bool, err error) {
-	if err := notYet(j.inputs.Options); err != nil {
-		return nil, false, err
+func (j job) objects() (p pass, err error) {
+	if err := checkLate(j.inputs); err != nil {
+		return p, err
 	}
 	switch j.inputs.Kind {
 	case bundle.KindRaw:
-		objects, err = raw.Render(j.inputs.Files, raw.Options{MaxObjects: j.limits.MaxObjects, Progress: j.progress})
-		return objects, false, err
+		p.objects, err = raw.Render(j.inputs.Files, raw.Options{MaxObjects: j.limits.MaxObjects, Progress: j.progress})
+		return p, err
 	case bundle.KindKustomize:
-		return j.kustomize(nil)
+		p.objects, p.tainted, err = j.kustomize(nil)
+		return p, err
 	case bundle.KindHelm:
 		return j.helm()
 	default:
-		return nil, false, fmt.Errorf("kind %q is not one this renderer knows", j.inputs.Kind)
+		return p, fmt.Errorf("kind %q is not one this renderer knows", j.inputs.Kind)
 	}
-}
-
-// notYet refuses options that would change objects and are not followed yet:
-// rendering without them would give chart defaults for somebody's values.
-func notYet(o v1alpha1.BundleOptions) error {
-	var key string
-	switch {
-	case o.YAML != nil && len(o.YAML.Overlays) > 0:
-		key = "yaml.overlays"
-	case len(o.HubValuesFrom) > 0:
-		key = "hubValuesFrom"
-	case o.Helm != nil && len(o.Helm.ValuesFrom) > 0:
-		key = "helm.valuesFrom"
-	case o.Helm != nil && said(o.Helm.Repo) != "":
-		key = "helm.repo"
-	default:
-		return nil
-	}
-	return manifest.NewFault("", 0, manifest.NotSupportedYet, "not supported yet: %s", key)
 }
 
 // kustomize builds the kustomization; manifests are a chart's output, or nil.
@@ -155,27 +162,29 @@ func kustomizeDir(o v1alpha1.BundleOptions) string {
 }
 
 // helm renders the chart, and has kustomize work on the result if the bundle holds a kustomization too.
-func (j job) helm() ([]manifest.Object, bool, error) {
+func (j job) helm() (p pass, err error) {
 	release, err := j.release()
 	if err != nil {
-		return nil, false, err
+		return p, err
 	}
 	result, err := helm.Render(j.inputs.Files, release)
+	p.objects, p.answers = result.Objects, result.Answers
 	if err != nil {
-		return nil, false, err
+		p.answers = ofFailure(result.Answers, j.inputs.Facts)
+		return p, err
 	}
-	objects := result.Objects
 	dir := kustomizeDir(j.inputs.Options)
 	if dir == "" && kustomize.Find(j.inputs.Files, "") == "" {
-		return objects, false, nil
+		return p, nil
 	}
-	crds, rest := splitCRDs(objects)
+	crds, rest := splitCRDs(p.objects)
 	text, err := manifest.Print(rest)
 	if err != nil {
-		return nil, false, err
+		return p, err
 	}
 	built, tainted, err := j.kustomize(text)
-	return append(crds, built...), tainted, err
+	p.objects, p.tainted = append(crds, built...), tainted
+	return p, err
 }
 
 // splitCRDs sets a chart's crds/ aside: they belong to no release, and no kustomization.
@@ -188,61 +197,4 @@ func splitCRDs(objects []manifest.Object) (crds, rest []manifest.Object) {
 		rest = append(rest, o)
 	}
 	return crds, rest
-}
-
-func (j job) release() (helm.Release, error) {
-	in := j.inputs
-	h := in.Options.Helm
-	if h == nil {
-		h = &v1alpha1.HelmOptions{}
-	}
-	values, err := helm.ReadValues(in.Files, valuesInput(h, in.Context))
-	if err != nil {
-		return helm.Release{}, err
-	}
-	return helm.Release{
-		Name:                 ReleaseName(in.Bundle, in.Options),
-		Namespace:            settingsOf(in).ReleaseNamespace(),
-		Chart:                said(h.Chart),
-		Values:               values,
-		SkipSchemaValidation: isTrue(h.SkipSchemaValidation),
-		Facts:                helm.Facts(in.Facts),
-		MaxObjects:           j.limits.MaxObjects,
-		Progress:             j.progress,
-	}, nil
-}
-
-func valuesInput(h *v1alpha1.HelmOptions, c *targets.Context) helm.ValuesInput {
-	v := helm.ValuesInput{Files: h.ValuesFiles, Templates: h.TemplateValues, DisablePreProcess: isTrue(h.DisablePreProcess)}
-	if h.Values != nil {
-		v.Inline = h.Values.Raw
-	}
-	if c != nil {
-		v.Context, v.Labels = templateContext(*c), c.ClusterLabels
-	}
-	return v
-}
-
-// templateContext is what "${ }" sees: sprig's functions want maps of any.
-func templateContext(c targets.Context) map[string]any {
-	values := map[string]any{}
-	if len(c.ClusterValues) > 0 {
-		// What is no JSON is no mapping either: a template that uses it fails on its own.
-		_ = json.Unmarshal(c.ClusterValues, &values)
-	}
-	return map[string]any{
-		"ClusterNamespace":   c.ClusterNamespace,
-		"ClusterName":        c.ClusterName,
-		"ClusterLabels":      anyMap(c.ClusterLabels),
-		"ClusterAnnotations": anyMap(c.ClusterAnnotations),
-		"ClusterValues":      values,
-	}
-}
-
-func anyMap(m map[string]string) map[string]any {
-	out := make(map[string]any, len(m))
-	for key, value := range m {
-		out[key] = value
-	}
-	return out
 }

@@ -68,7 +68,23 @@ func ContentOptions(in Inputs) content.Options {
 		c.TimeoutSeconds = number(h.TimeoutSeconds)
 	}
 	c.DriftMode, c.DriftForce = drift(o)
+	c.ComparePatches, c.Health = comparePatches(o), o.Health
+	if o.Ignore != nil {
+		c.IgnoreConditions = o.Ignore.Conditions
+	}
 	return c
+}
+
+// comparePatches are Fleet's and then Muster's own.
+func comparePatches(o v1alpha1.BundleOptions) []v1alpha1.ComparePatch {
+	var patches []v1alpha1.ComparePatch
+	if o.Diff != nil {
+		patches = append(patches, o.Diff.ComparePatches...)
+	}
+	if o.Drift != nil {
+		patches = append(patches, o.Drift.Ignore...)
+	}
+	return patches
 }
 
 // drift is the mode and whether correcting may replace: Muster's own block wins

@@ -19,6 +19,8 @@ const (
 	ExecRefused      = "ExecRefused"      // something would be executed while rendering
 	PathRefused      = "PathRefused"      // a path that leaves the bundle
 	NotSupportedYet  = "NotSupported"     // known, not acted on yet
+	DecidedOnCluster = "DecidedOnCluster" // values or keys that only the cluster has
+	ValuesMissing    = "ValuesMissing"    // values that options name and nobody gave
 	LimitExceeded    = "LimitExceeded"    // memory, time, output, number of objects, aliases
 	RendererUnusable = "RendererUnusable" // the render process cannot be started or spoke nonsense
 )
