@@ -2,8 +2,10 @@ package apply
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -15,18 +17,25 @@ import (
 	"github.com/muster-dev/muster/pkg/content"
 )
 
-// maxRetryAfter bounds how long a server may send us away, in seconds.
-const maxRetryAfter = 600
+const (
+	// maxRetryAfter bounds how long a server may send us away, in seconds.
+	maxRetryAfter = 600
+	// keepTries is how often an object that others write at the same time is read again.
+	keepTries = 4
+)
 
 // Applier performs effects.
 type Applier struct {
 	client *kube.Client
 	shelf  *items.Shelf
+	mask   []byte // keys the digests that stand for values of Secrets
 }
 
 // New returns an applier that takes manifests from shelf.
 func New(client *kube.Client, shelf *items.Shelf) *Applier {
-	return &Applier{client: client, shelf: shelf}
+	mask := make([]byte, 32)
+	rand.Read(mask) // never fails, as crypto/rand promises
+	return &Applier{client: client, shelf: shelf, mask: mask}
 }
 
 // Apply performs one server-side apply.
@@ -51,11 +60,7 @@ func (p *Applier) apply(ctx context.Context, a core.Apply) (*core.Live, error) {
 		return nil, err
 	}
 	namespace, name := place(a.Key, resource, options)
-	body, err := decorate(a, object, options, namespace)
-	if err != nil {
-		return nil, err
-	}
-	data, err := p.client.Apply(ctx, a.ServiceAccount, resource.Path(namespace, name), core.Manager(a.Role, a.Bundle), body)
+	data, err := p.send(ctx, a, object, options, at{namespace, resource.Path(namespace, name)})
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +69,45 @@ func (p *Applier) apply(ctx context.Context, a core.Apply) (*core.Live, error) {
 		return nil, err
 	}
 	return health.Look(live), nil
+}
+
+// at is where an object lives.
+type at struct{ namespace, path string }
+
+// send applies one object. One with volatile values is read first, and applied
+// as it was read or not at all: what somebody wrote in between is not undone.
+func (p *Applier) send(ctx context.Context, a core.Apply, o content.Object, options content.Options, at at) ([]byte, error) {
+	for tries := 1; ; tries++ {
+		live, err := p.keepable(ctx, o, at)
+		if err != nil {
+			return nil, err
+		}
+		body, err := decorate(a, o, options, at.namespace, live)
+		if err != nil {
+			return nil, err
+		}
+		data, err := p.client.Apply(ctx, a.ServiceAccount, at.path, core.Manager(a.Role, a.Bundle), body)
+		if live == nil || tries == keepTries || !kube.IsStatus(err, http.StatusConflict) {
+			return data, err
+		}
+	}
+}
+
+// keepable returns the live object if values of it are to be kept; nil if not,
+// or if there is none. It is read with the agent's own rights: the values go
+// nowhere but back to where they were read.
+func (p *Applier) keepable(ctx context.Context, o content.Object, at at) (map[string]any, error) {
+	if len(o.Volatile) == 0 {
+		return nil, nil
+	}
+	data, err := p.client.Get(ctx, at.path)
+	if kube.IsGone(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read what is to be kept: %w", err)
+	}
+	return health.Decode(data)
 }
 
 func (p *Applier) resource(k content.Key, version string) (kube.Resource, error) {

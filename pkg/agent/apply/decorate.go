@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/muster-dev/muster/pkg/agent/core"
+	"github.com/muster-dev/muster/pkg/agent/health"
+	"github.com/muster-dev/muster/pkg/agent/volatile"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/content"
 )
@@ -15,13 +17,14 @@ import (
 const shared = "shared"
 
 // decorate adds our label and owner annotation, and Helm's own metadata to a
-// chart's objects, so that leaving and adopting need no rewrite.
-func decorate(a core.Apply, o content.Object, options content.Options, namespace string) ([]byte, error) {
-	var object map[string]any
-	if err := json.Unmarshal(o.Manifest, &object); err != nil {
-		return nil, fmt.Errorf("decode manifest of %s: %w", a.Key, err)
+// chart's objects, so that leaving and adopting need no rewrite. Of live, if it
+// is given, the volatile values are kept; the API server then takes the object
+// only if live is still what is there.
+func decorate(a core.Apply, o content.Object, options content.Options, namespace string, live map[string]any) ([]byte, error) {
+	object, err := desired(o, live)
+	if err != nil {
+		return nil, err
 	}
-	Normalize(object)
 	metadata, ok := object["metadata"].(map[string]any)
 	if !ok {
 		return nil, fmt.Errorf("manifest of %s has no metadata", a.Key)
@@ -30,6 +33,9 @@ func decorate(a core.Apply, o content.Object, options content.Options, namespace
 		delete(metadata, "namespace")
 	} else {
 		metadata["namespace"] = namespace
+	}
+	if there, ok := live["metadata"].(map[string]any); ok {
+		metadata["uid"], metadata["resourceVersion"] = there["uid"], there["resourceVersion"]
 	}
 	if a.Role != content.RoleNone {
 		set(metadata, "labels", v1alpha1.LabelBundle, shared)
@@ -45,10 +51,23 @@ func decorate(a core.Apply, o content.Object, options content.Options, namespace
 	return json.Marshal(object)
 }
 
-// Normalize brings an object into the form in which the API server keeps it,
+// desired is the object as it is to be on the cluster: in the form in which the
+// API server keeps it, with the volatile values that live has already.
+func desired(o content.Object, live map[string]any) (map[string]any, error) {
+	object, err := health.Decode(o.Manifest)
+	if err != nil {
+		return nil, fmt.Errorf("manifest of %s: %w", o.Key, err)
+	}
+	paths := volatile.Pointers(object, o.Volatile)
+	normalize(object)
+	volatile.Keep(object, live, paths)
+	return object, nil
+}
+
+// normalize brings an object into the form in which the API server keeps it,
 // where server-side apply would lose track otherwise: a Secret's stringData is
 // written into data, whose fields nobody would own.
-func Normalize(object map[string]any) {
+func normalize(object map[string]any) {
 	if metadata, ok := object["metadata"].(map[string]any); ok {
 		delete(metadata, "managedFields")
 		delete(metadata, "creationTimestamp")

@@ -125,7 +125,7 @@ func (s *surveyor) list(ctx context.Context, at group, keys []asked) {
 
 func (s *surveyor) get(ctx context.Context, at group, keys []asked) {
 	for _, k := range keys {
-		live, err := s.applier.read(ctx, at.resource.Path(at.namespace, k.name))
+		live, err := s.applier.look(ctx, at.resource.Path(at.namespace, k.name), k.Survey)
 		if err != nil {
 			s.add(core.SurveyResult{Key: k.Key, Unknown: redact(err, k.Key)})
 			continue
@@ -144,6 +144,11 @@ func (s *surveyor) found(at group, k asked, live *core.Live) {
 // read returns nil without an error for an object that is not there. It reads
 // the whole object, since its health and fields are asked for too.
 func (p *Applier) read(ctx context.Context, path string) (*core.Live, error) {
+	return p.look(ctx, path, core.Survey{})
+}
+
+// look is read; it explains what differs from the content that the survey names.
+func (p *Applier) look(ctx context.Context, path string, q core.Survey) (*core.Live, error) {
 	data, err := p.client.Get(ctx, path)
 	if kube.IsGone(err) {
 		return nil, nil
@@ -155,5 +160,9 @@ func (p *Applier) read(ctx context.Context, path string) (*core.Live, error) {
 	if err != nil {
 		return nil, err
 	}
-	return health.Look(object), nil
+	live := health.Look(object)
+	if q.Content != "" {
+		p.Explain(live, object, q.Content, q.Key, q.Manager)
+	}
+	return live, nil
 }

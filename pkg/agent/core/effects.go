@@ -34,6 +34,9 @@ type Survey struct {
 	Version string
 	// Whole asks for the object with its values, not only for whose it is.
 	Whole bool
+	// Content and Manager that the values are compared with, if there is one.
+	Content content.ID
+	Manager string
 }
 
 // JournalWrite asks for the journal to be stored.

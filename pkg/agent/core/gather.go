@@ -119,6 +119,9 @@ func (a *Agent) recheck(r *Ready, b *bundle, now time.Time) {
 		o.surveying = true
 		s := b.surveyOf(o)
 		s.Whole = true
+		if x, ok := a.Expected(k); ok && len(a.holders[k]) == 1 {
+			s.Content, s.Manager = x.Content, x.Manager
+		}
 		r.Survey = append(r.Survey, s)
 	}
 }

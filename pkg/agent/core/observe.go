@@ -97,16 +97,25 @@ func (a *Agent) notListed(b *bundle, o *object, revision string) {
 	a.lost(b, o, revision)
 }
 
-// Expected returns the fingerprint that one of our bundles expects of an
-// object, by the field manager it applies with, and the bundle that wants it.
-func (a *Agent) Expected(k content.Key) (print string, bundle string, id content.ID, ok bool) {
+// Expectation is how one bundle left an object.
+type Expectation struct {
+	// Print is the fingerprint of what Manager owned then.
+	Print, Manager string
+	// Content that it was applied from.
+	Content content.ID
+}
+
+// Expected returns how a bundle of ours left an object that it wants. What
+// several bundles own together cannot be held against one of them.
+func (a *Agent) Expected(k content.Key) (Expectation, bool) {
 	for _, b := range a.holders[k] {
 		o := b.objects[k]
-		if o.want != nil && !coOwned(o.Role) && b.item != nil {
-			return o.Print, b.uid, b.item.ID, true
+		if o.want == nil || b.item == nil || coOwned(o.Role) && len(a.holders[k]) > 1 {
+			continue
 		}
+		return Expectation{o.Print, Manager(o.Role, b.uid), b.item.ID}, o.Print != "" && o.Print != plainPrint
 	}
-	return "", "", "", false
+	return Expectation{}, false
 }
 
 // Kinds returns the group, kind and version of everything in the inventories.

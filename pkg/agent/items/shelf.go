@@ -12,6 +12,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/muster-dev/muster/pkg/agent/core"
+	"github.com/muster-dev/muster/pkg/agent/volatile"
 	"github.com/muster-dev/muster/pkg/content"
 )
 
@@ -199,11 +200,11 @@ func coreItem(o *open) *core.Item {
 func refusal(item content.Item) string {
 	switch {
 	case item.Kind == content.KindSource:
-		reason := "unknown"
-		if item.Source != nil {
+		reason := "no reason is given"
+		if item.Source != nil && item.Source.Reason != "" {
 			reason = item.Source.Reason
 		}
-		return "not supported yet: rendering on the cluster (" + reason + ")"
+		return "rendered on the cluster: " + reason + "; not supported yet"
 	case item.Kind != content.KindManifests:
 		return fmt.Sprintf("content of kind %q cannot be applied", item.Kind)
 	case slices.ContainsFunc(item.Objects, func(o content.Object) bool { return o.Role == content.RoleHook }):
@@ -237,11 +238,23 @@ func plain(manifest json.RawMessage) bool {
 	return json.Unmarshal(manifest, &m) == nil && len(m.Spec) == 0 && len(m.Metadata) == 1 && m.Metadata["name"] != nil
 }
 
-// hash decides whether an object is sent again: its manifest, what the agent
-// adds to it, and a forced sync.
+// hash decides whether an object is sent again: its manifest but for volatile
+// values, what the agent adds to it, and a forced sync.
 func hash(o *content.Object, options content.Options) string {
 	h := sha256.New()
-	h.Write(o.Manifest) // never fails, as hash.Hash promises
+	h.Write(written(o)) // never fails, as hash.Hash promises
 	h.Write([]byte("\x00" + options.Helm + "\x00" + options.Namespace + "\x00" + strconv.FormatInt(options.ForceSync, 10)))
 	return hex.EncodeToString(h.Sum(nil)[:12])
+}
+
+// written is what somebody wrote of a manifest: volatile values are blanked.
+func written(o *content.Object) []byte {
+	if len(o.Volatile) == 0 {
+		return o.Manifest
+	}
+	blanked, err := volatile.Blank(o.Manifest, o.Volatile)
+	if err != nil {
+		return o.Manifest // it does not decode, and fails when it is applied
+	}
+	return blanked
 }

@@ -64,7 +64,6 @@ type Loop struct {
 	trust    protocol.TrustSet
 	session  string
 	sequence int64
-	mask     []byte
 	facts    *protocol.Facts
 	factsDue bool
 	// factsStale asks for a look at what is served, learning is set while one is under way.
@@ -93,8 +92,6 @@ func New(client *kube.Client, hub agent.Hub, o Options) (*Loop, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	mask := make([]byte, 32)
-	rand.Read(mask) // never fails, as crypto/rand promises
 	if o.Session == "" {
 		o.Session = rand.Text()
 	}
@@ -103,7 +100,7 @@ func New(client *kube.Client, hub agent.Hub, o Options) (*Loop, error) {
 		store: inventory.NewStore(client, shelf), applier: apply.New(client, shelf),
 		inbox: make(chan func(), 256), sights: make(chan watch.Sight, 64),
 		jobs: make(chan func(), core.MaxInFlight), fetch: make(chan struct{}, o.Fetchers), write: make(chan struct{}, 4),
-		trust: o.Trust, session: o.Session, mask: mask,
+		trust: o.Trust, session: o.Session,
 	}
 	l.watcher = watch.New(client, l.sights)
 	return l, nil

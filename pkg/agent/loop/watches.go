@@ -6,13 +6,10 @@ import (
 	"errors"
 	"time"
 
-	"github.com/muster-dev/muster/pkg/agent/apply"
 	"github.com/muster-dev/muster/pkg/agent/core"
-	"github.com/muster-dev/muster/pkg/agent/health"
 	"github.com/muster-dev/muster/pkg/agent/kube"
 	"github.com/muster-dev/muster/pkg/agent/watch"
 	"github.com/muster-dev/muster/pkg/content"
-	"github.com/muster-dev/muster/pkg/diff"
 )
 
 // syncPatience is how long a start waits for kinds that cannot be listed
@@ -136,23 +133,10 @@ func (l *Loop) heldKeys(e core.Listed) core.Listed {
 
 // explain adds, for an object that is not as we left it, what differs.
 func (l *Loop) explain(e core.Observed, object map[string]any) {
-	print, _, id, ok := l.core.Expected(e.Key)
-	if !ok || print == "" || e.Live.Prints["muster"] == print {
-		return
+	x, ok := l.core.Expected(e.Key)
+	if ok && e.Live.Prints[x.Manager] != x.Print {
+		l.applier.Explain(e.Live, object, x.Content, e.Key, x.Manager)
 	}
-	o, _, err := l.shelf.Object(id, e.Key)
-	if err != nil {
-		return // the content was replaced meanwhile: what differs is told by the next sight
-	}
-	desired, err := health.Decode(o.Manifest)
-	if err != nil {
-		return // a manifest that does not decode was never applied
-	}
-	apply.Normalize(desired)
-	for _, c := range diff.Compare(desired, object, "muster", l.mask) {
-		e.Live.Changes = append(e.Live.Changes, c.String())
-	}
-	e.Live.AsDesired = len(e.Live.Changes) == 0
 }
 
 // raw is the part of an object that a rebuild needs.
