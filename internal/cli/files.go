@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,16 +21,34 @@ import (
 type fileFlags struct {
 	Paths     []string
 	Repo      string
-	Inventory string
+	Inventory []string
 }
 
 func (f *fileFlags) bind(c *cobra.Command) {
 	c.Flags().StringArrayVar(&f.Paths, "path", nil, "directory of bundles, relative to DIR, as in a GitRepo's paths; repeatable (default: the GitRepo's, else all of DIR)")
 	c.Flags().StringVar(&f.Repo, "repo", "", "GitRepo of the inventory to take, else the prefix of bundle names (default: the only GitRepo, else the name of DIR)")
-	c.Flags().StringVar(&f.Inventory, "inventory", "", "file with Clusters, ClusterGroups and GitRepos, ours or fleet.cattle.io's")
+	c.Flags().StringArrayVar(&f.Inventory, "inventory", nil, "file with Clusters, ClusterGroups, GitRepos and more, ours or fleet.cattle.io's, - for standard input; repeatable")
 	// A flag that exists can be marked.
 	_ = c.MarkFlagFilename("inventory", "yaml", "yml", "json")
 }
+
+// renderFlags say what charts see and how they are rendered.
+type renderFlags struct {
+	KubeVersion string
+	APIVersions []string
+	FetchCharts bool
+	Workers     int
+}
+
+func (f *renderFlags) bind(c *cobra.Command) {
+	c.Flags().StringVar(&f.KubeVersion, "kube-version", "", "Kubernetes version that charts see, such as v1.36.0 (default: the cluster's in the inventory)")
+	c.Flags().StringSliceVar(&f.APIVersions, "api-versions", nil, "API versions that charts see, such as monitoring.coreos.com/v1 (default: the cluster's in the inventory, else Kubernetes' own)")
+	c.Flags().BoolVar(&f.FetchCharts, "fetch-charts", false, "fetch charts that are not in the repository, without credentials, and keep them in the user's cache directory")
+	c.Flags().IntVar(&f.Workers, "workers", 0, "renders at once (default: one per processor, at most 4)")
+}
+
+// charts is where charts come from that are not in the repository.
+func (f *renderFlags) charts() *chartSource { return &chartSource{} }
 
 // fleet is a repository and an inventory, read and matched like on a hub.
 type fleet struct {
@@ -42,11 +61,11 @@ type fleet struct {
 }
 
 // load reads the inventory and the repository.
-func (f *fileFlags) load(dir string) (*fleet, error) {
+func (f *fileFlags) load(dir string, in io.Reader) (*fleet, error) {
 	if err := directory(dir); err != nil {
 		return nil, err
 	}
-	inv, err := readInventory(f.Inventory)
+	inv, err := readInventory(f.Inventory, in)
 	if err != nil {
 		return nil, err
 	}
@@ -135,6 +154,14 @@ func (f *fleet) workspaces() []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// workspaceOf is where the bundles for a cluster are, with the values they read on the hub.
+func (f *fleet) workspaceOf(c targets.Cluster) string {
+	if f.repo != nil {
+		return f.repo.Namespace
+	}
+	return c.Workspace
 }
 
 // bundle finds one by name among those read; broken ones are known too.

@@ -3,7 +3,6 @@ package cli
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,10 +10,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/muster-dev/muster/internal/renderer"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/targets"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 )
@@ -25,40 +24,71 @@ const maxInventory = 128 << 20
 // defaultWorkspace is where objects of an inventory are that name no namespace.
 const defaultWorkspace = "default"
 
-// inventory is what the hub would hold, read from a file.
+// inventory is what the hub would hold, read from files.
 type inventory struct {
 	clusters []targets.Cluster
 	groups   []targets.Group
 	repos    []v1alpha1.GitRepo
+	// facts are what agents have said of their clusters, by cluster key.
+	facts map[string]renderer.Facts
+	// workspaces maps namespaces to their labels.
+	workspaces map[string]map[string]string
+	// objects are ConfigMaps and Secrets.
+	objects objects
+	// seen tells which file described an object first.
+	seen map[string]string
 }
 
-// readInventory reads a YAML stream, or Lists, of Clusters, ClusterGroups and
-// GitRepos, ours or Fleet's; other kinds are left alone. No file is an empty one.
-func readInventory(file string) (inventory, error) {
-	var inv inventory
-	if file == "" {
-		return inv, nil
+// readInventory reads YAML streams, or Lists, of what a hub holds: ours or
+// Fleet's kinds, as kubectl prints them; other kinds are left alone. "-" is in.
+func readInventory(files []string, in io.Reader) (inventory, error) {
+	inv := inventory{
+		facts: map[string]renderer.Facts{}, workspaces: map[string]map[string]string{},
+		objects: objects{}, seen: map[string]string{},
 	}
-	opened, err := os.Open(file)
-	if err != nil {
-		return inv, fmt.Errorf("read inventory: %w", err)
+	for _, file := range files {
+		data, err := readBounded(file, in)
+		if err != nil {
+			return inv, fmt.Errorf("read inventory %s: %w", file, err)
+		}
+		if err := inv.addStream(file, data); err != nil {
+			return inv, fmt.Errorf("read inventory %s: %w", file, err)
+		}
 	}
-	defer opened.Close()
-	data, err := io.ReadAll(io.LimitReader(opened, maxInventory+1))
+	inv.finish()
+	return inv, nil
+}
+
+// readBounded reads a file, or standard input for "-".
+func readBounded(file string, in io.Reader) ([]byte, error) {
+	if file != "-" {
+		opened, err := os.Open(file)
+		if err != nil {
+			return nil, withoutPath(err)
+		}
+		defer opened.Close()
+		in = opened
+	}
+	data, err := io.ReadAll(io.LimitReader(in, maxInventory+1))
 	switch {
 	case err != nil:
-		return inv, fmt.Errorf("read inventory: %w", err)
+		return nil, withoutPath(err)
 	case len(data) > maxInventory:
-		return inv, fmt.Errorf("read inventory %s: more than %d bytes", file, maxInventory)
+		return nil, fmt.Errorf("more than %d MiB", maxInventory>>20)
 	}
-	if err := inv.addStream(data); err != nil {
-		return inv, fmt.Errorf("read inventory %s: %w", file, err)
-	}
-	inv.sort()
-	return inv, inv.refuseTwins(file)
+	return data, nil
 }
 
-func (inv *inventory) addStream(data []byte) error {
+// withoutPath leaves out of an error what the caller names anyway.
+func withoutPath(err error) error {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+func (inv *inventory) addStream(file string, data []byte) error {
 	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(data)))
 	for number := 1; ; number++ {
 		document, err := documents.Read()
@@ -72,104 +102,61 @@ func (inv *inventory) addStream(data []byte) error {
 		if err := yaml.Unmarshal(document, &object.Object); err != nil {
 			return fmt.Errorf("document %d: %w", number, err)
 		}
-		if err := inv.add(object); err != nil {
+		if err := inv.add(file, object); err != nil {
 			return fmt.Errorf("document %d: %w", number, err)
 		}
 	}
 }
 
 // add takes one object, or the items of a List.
-func (inv *inventory) add(object unstructured.Unstructured) error {
+func (inv *inventory) add(file string, object unstructured.Unstructured) error {
 	if items, ok := object.Object["items"].([]any); ok && strings.HasSuffix(object.GetKind(), "List") {
 		for i, item := range items {
 			fields, ok := item.(map[string]any)
 			if !ok {
 				return fmt.Errorf("item %d of the %s is not an object", i, object.GetKind())
 			}
-			if err := inv.add(unstructured.Unstructured{Object: fields}); err != nil {
+			if err := inv.add(file, unstructured.Unstructured{Object: fields}); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	group, _, _ := strings.Cut(object.GetAPIVersion(), "/")
-	if group != v1alpha1.Group && group != "fleet.cattle.io" {
+	read := readerOf(object)
+	if read == nil {
 		return nil
 	}
-	if object.GetNamespace() == "" {
-		object.SetNamespace(defaultWorkspace)
-	}
-	if err := inv.addKind(object); err != nil {
+	if err := inv.addKnown(file, object, read); err != nil {
 		return fmt.Errorf("%s %s: %w", object.GetKind(), object.GetName(), err)
 	}
 	return nil
 }
 
-func (inv *inventory) addKind(object unstructured.Unstructured) error {
-	switch object.GetKind() {
-	case "Cluster":
-		var c v1alpha1.Cluster
-		if err := decode(object, &c); err != nil {
-			return err
-		}
-		known, err := clusterOf(c)
-		inv.clusters = append(inv.clusters, known)
-		return err
-	case "ClusterGroup":
-		var g v1alpha1.ClusterGroup
-		if err := decode(object, &g); err != nil {
-			return err
-		}
-		inv.groups = append(inv.groups, targets.Group{Workspace: g.Namespace, Name: g.Name, Labels: g.Labels, Selector: &g.Spec})
-	case "GitRepo":
-		var r v1alpha1.GitRepo
-		if err := decode(object, &r); err != nil {
-			return err
-		}
-		inv.repos = append(inv.repos, r)
-	}
-	return nil
-}
-
-// decode is strict in the spec of our own kinds, where an unknown field is a
-// misspelling; Fleet's have fields of their own.
-func decode(object unstructured.Unstructured, into any) error {
-	strict := strings.HasPrefix(object.GetAPIVersion(), v1alpha1.Group+"/")
+// addKnown refuses an object described twice: which one counts would be chance.
+func (inv *inventory) addKnown(file string, object unstructured.Unstructured, read kindReader) error {
 	if object.GetName() == "" {
 		return errors.New("it has no metadata.name")
 	}
-	return runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(object.Object, into, strict)
+	if object.GetNamespace() == "" && object.GetKind() != "Namespace" {
+		object.SetNamespace(defaultWorkspace)
+	}
+	id := object.GetKind() + " " + object.GetNamespace() + "/" + object.GetName()
+	if first, twice := inv.seen[id]; twice {
+		if first == file {
+			return fmt.Errorf("%s/%s is in it twice", object.GetNamespace(), object.GetName())
+		}
+		return fmt.Errorf("%s/%s is also in %s", object.GetNamespace(), object.GetName(), first)
+	}
+	inv.seen[id] = file
+	return read(inv, object)
 }
 
-// clusterOf is what targeting looks at.
-func clusterOf(c v1alpha1.Cluster) (targets.Cluster, error) {
-	known := targets.Cluster{Workspace: c.Namespace, Name: c.Name, Labels: c.Labels, Annotations: c.Annotations, Paused: c.Spec.Paused}
-	if len(c.Spec.TemplateValues) == 0 {
-		return known, nil
-	}
-	values, err := json.Marshal(c.Spec.TemplateValues)
-	if err != nil {
-		return known, fmt.Errorf("spec.templateValues: %w", err)
-	}
-	known.TemplateValues = values
-	return known, nil
-}
-
-func (inv *inventory) sort() {
+// finish sorts.
+func (inv *inventory) finish() {
 	slices.SortFunc(inv.clusters, func(a, b targets.Cluster) int { return strings.Compare(a.Key(), b.Key()) })
 	slices.SortFunc(inv.repos, func(a, b v1alpha1.GitRepo) int {
 		return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
 	})
-}
-
-// refuseTwins finds a cluster described twice: which one counts would be chance.
-func (inv *inventory) refuseTwins(file string) error {
-	for i := 1; i < len(inv.clusters); i++ {
-		if inv.clusters[i].Key() == inv.clusters[i-1].Key() {
-			return fmt.Errorf("read inventory %s: cluster %s is in it twice", file, inv.clusters[i].Key())
-		}
-	}
-	return nil
 }
 
 // cluster finds by name or workspace/name; the error names the nearest.

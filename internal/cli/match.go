@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -50,7 +51,7 @@ func (a *app) match(files fileFlags, dir, output string) error {
 	if err := onlyJSON(output); err != nil {
 		return err
 	}
-	f, err := files.inventoried(dir)
+	f, err := files.inventoried(dir, a.In)
 	if err != nil {
 		return err
 	}
@@ -69,11 +70,11 @@ func (a *app) match(files fileFlags, dir, output string) error {
 }
 
 // inventoried loads and insists on an inventory.
-func (f *fileFlags) inventoried(dir string) (*fleet, error) {
-	if f.Inventory == "" {
+func (f *fileFlags) inventoried(dir string, in io.Reader) (*fleet, error) {
+	if len(f.Inventory) == 0 {
 		return nil, usagef("name the clusters with --inventory FILE")
 	}
-	return f.load(dir)
+	return f.load(dir, in)
 }
 
 // pairs decides every bundle for every cluster, sorted by bundle and cluster.
@@ -100,6 +101,8 @@ func (f *fleet) pairs() []pair {
 type decision struct {
 	targets.Match
 	cluster targets.Cluster
+	// tentative is true where too little is known of the cluster to blame the files.
+	tentative bool
 }
 
 // matches explains one bundle for every cluster of the inventory.
@@ -112,7 +115,7 @@ func (f *fleet) matches(b *bundle.Bundle) []decision {
 	}
 	var decisions []decision
 	for _, c := range f.inventory.clusters {
-		decisions = append(decisions, decision{f.decide(compiled, failed, c), c})
+		decisions = append(decisions, decision{Match: f.decide(compiled, failed, c), cluster: c})
 	}
 	return decisions
 }

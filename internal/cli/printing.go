@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -49,26 +50,29 @@ func (r *rendering) stream(b *bundle.Bundle, item content.Item) ([]byte, error) 
 		if err != nil {
 			return nil, fmt.Errorf("print %s of bundle %s: %w", object.Key, b.Name, err)
 		}
-		fmt.Fprintf(&out, "---\n# bundle: %s source: %s\n", b.Name, sources[i])
+		fmt.Fprintf(&out, "---\n# bundle: %s source: %s\n%s", b.Name, sources[i], volatileComments(item, object))
 		out.Write(text)
 	}
 	return out.Bytes(), nil
 }
 
 func (r *rendering) document(object content.Object) ([]byte, error) {
-	if !r.options.WithMetadata {
+	if !r.options.WithMetadata && len(object.Volatile) == 0 {
 		return yaml.JSONToYAML(object.Manifest)
 	}
 	var fields map[string]any
 	if err := manifest.DecodeJSON(object.Manifest, &fields); err != nil {
 		return nil, err
 	}
-	metadata, ok := fields["metadata"].(map[string]any)
-	if !ok {
-		return nil, fmt.Errorf("it has no metadata")
+	maskVolatile(object, fields)
+	if r.options.WithMetadata {
+		metadata, ok := fields["metadata"].(map[string]any)
+		if !ok {
+			return nil, errors.New("it has no metadata")
+		}
+		add(metadata, "labels", v1alpha1.LabelBundle, noUID[:13])
+		add(metadata, "annotations", v1alpha1.AnnotationOwner, noUID+"/")
 	}
-	add(metadata, "labels", v1alpha1.LabelBundle, noUID[:13])
-	add(metadata, "annotations", v1alpha1.AnnotationOwner, noUID+"/")
 	data, err := json.Marshal(fields)
 	if err != nil {
 		return nil, err

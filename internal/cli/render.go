@@ -5,14 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path"
 	"slices"
 	"strings"
 
-	"github.com/muster-dev/muster/internal/renderer"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/bundle"
-	"github.com/muster-dev/muster/pkg/content"
 	"github.com/muster-dev/muster/pkg/targets"
 	"github.com/spf13/cobra"
 )
@@ -20,11 +17,10 @@ import (
 // renderOptions are the flags of render.
 type renderOptions struct {
 	fileFlags
+	renderFlags
 	Cluster        string
 	Labels         map[string]string
 	TemplateValues string
-	KubeVersion    string
-	APIVersions    []string
 	Bundle         string
 	All            bool
 	Output         string
@@ -47,12 +43,11 @@ process. Bundles that fail are named on stderr, the others are still printed.`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, given []string) error { return a.render(c.Context(), o, given[0]) },
 	}
-	o.bind(c)
+	o.fileFlags.bind(c)
+	o.renderFlags.bind(c)
 	c.Flags().StringVar(&o.Cluster, "cluster", "", "cluster of the inventory, or the name of one described by --labels")
 	c.Flags().StringToStringVarP(&o.Labels, "labels", "l", nil, "labels of the cluster; over those it has in the inventory")
 	c.Flags().StringVar(&o.TemplateValues, "template-values", "", "YAML file with the cluster's templateValues")
-	c.Flags().StringVar(&o.KubeVersion, "kube-version", "", "Kubernetes version that charts see, such as v1.36.0")
-	c.Flags().StringSliceVar(&o.APIVersions, "api-versions", nil, "API versions that charts see, such as monitoring.coreos.com/v1")
 	c.Flags().StringVar(&o.Bundle, "bundle", "", "this bundle only")
 	c.Flags().BoolVar(&o.All, "all-clusters", false, "every cluster of the inventory; needs -o")
 	c.Flags().StringVarP(&o.Output, "output", "o", "", "directory for --all-clusters: WORKSPACE/CLUSTER/BUNDLE.yaml each")
@@ -67,7 +62,7 @@ func (a *app) render(ctx context.Context, o renderOptions, dir string) error {
 	if o.All && (o.Cluster != "" || len(o.Labels) > 0) {
 		return usagef("--all-clusters renders the clusters of the inventory; --cluster and --labels name one")
 	}
-	f, err := o.load(dir)
+	f, err := o.load(dir, a.In)
 	if err != nil {
 		return err
 	}
@@ -76,12 +71,12 @@ func (a *app) render(ctx context.Context, o renderOptions, dir string) error {
 		return err
 	}
 	f.inventory.clusters = clusters
-	pool, err := renderer.New(renderer.Options{Files: true})
+	shop, err := newWorkshop(f, o.renderFlags, o.charts())
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
-	r := &rendering{app: a, options: o, fleet: f, render: pool.Render}
+	defer shop.close()
+	r := &rendering{app: a, options: o, fleet: f, shop: shop}
 	return r.run(ctx)
 }
 
@@ -150,9 +145,11 @@ type rendering struct {
 	app     *app
 	options renderOptions
 	fleet   *fleet
-	render  renderer.Renderer
+	shop    *workshop
 	matched int
 	failed  bool
+	// undecided are lines about bundles whose objects the files do not decide, each once.
+	undecided map[string]bool
 }
 
 func (r *rendering) run(ctx context.Context) error {
@@ -161,10 +158,8 @@ func (r *rendering) run(ctx context.Context) error {
 		return err
 	}
 	r.failed = r.app.reportProblems(r.problems())
-	for i := range bundles {
-		if err := r.bundle(ctx, bundles[i]); err != nil {
-			return err
-		}
+	if err := r.shop.each(ctx, r.fleet.pieces(bundles), r.take); err != nil {
+		return err
 	}
 	if r.matched == 0 && !r.failed {
 		r.app.notef("no bundle of %s matches %s; see muster match and muster why", r.fleet.dir, r.clusterText())
@@ -177,22 +172,17 @@ func (r *rendering) run(ctx context.Context) error {
 
 // bundles to render, by name.
 func (r *rendering) bundles() ([]*bundle.Bundle, error) {
-	if r.options.Bundle != "" {
-		b, err := r.fleet.bundle(r.options.Bundle)
-		if err != nil {
-			return nil, fmt.Errorf("render %s: %w", r.fleet.dir, err)
-		}
-		if b == nil {
-			return nil, nil
-		}
-		return []*bundle.Bundle{b}, nil
+	if r.options.Bundle == "" {
+		return r.fleet.byName(), nil
 	}
-	var all []*bundle.Bundle
-	for i := range r.fleet.read.Bundles {
-		all = append(all, &r.fleet.read.Bundles[i])
+	b, err := r.fleet.bundle(r.options.Bundle)
+	if err != nil {
+		return nil, fmt.Errorf("render %s: %w", r.fleet.dir, err)
 	}
-	slices.SortFunc(all, func(a, b *bundle.Bundle) int { return strings.Compare(a.Name, b.Name) })
-	return all, nil
+	if b == nil {
+		return nil, nil
+	}
+	return []*bundle.Bundle{b}, nil
 }
 
 // problems that matter for what was asked: errors, and of one bundle if one is named.
@@ -203,81 +193,30 @@ func (r *rendering) problems() []v1alpha1.Problem {
 	})
 }
 
-// bundle renders one bundle for every cluster that gets it.
-func (r *rendering) bundle(ctx context.Context, b *bundle.Bundle) error {
-	for _, d := range r.fleet.matches(b) {
-		if d.Err == nil && !d.Matched {
-			continue
-		}
-		r.matched++
-		item, err := r.item(ctx, b, d)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err != nil {
-			r.failed = true
-			r.app.notef("%s", problemLine(renderProblem(b, d, err)))
-			continue
-		}
-		if err := r.print(b, d.cluster, item); err != nil {
-			return err
-		}
+// take prints what was made for one cluster, or why there is nothing to print.
+func (r *rendering) take(m made) error {
+	r.matched++
+	var other *elsewhere
+	switch {
+	case errors.As(m.err, &other):
+		r.tellOnce(fmt.Sprintf("bundle %s is decided %s: %s", m.bundle.Name, other.where, other.reason))
+		return nil
+	case m.err != nil:
+		r.failed = true
+		r.app.notef("%s", problemLine(onCluster(problemIn(m.bundle, m.decision, m.err), m.decision.cluster.Name)))
+		return nil
 	}
-	return nil
+	return r.print(m.bundle, m.decision.cluster, m.item)
 }
 
-func (r *rendering) item(ctx context.Context, b *bundle.Bundle, d decision) (content.Item, error) {
-	if d.Err != nil {
-		return content.Item{}, d.Err
+func (r *rendering) tellOnce(line string) {
+	if r.undecided == nil {
+		r.undecided = map[string]bool{}
 	}
-	facts := renderer.Facts{KubeVersion: r.options.KubeVersion, APIVersions: r.options.APIVersions}
-	return r.render(ctx, inputsFor(b, d, facts))
-}
-
-// inputsFor are what the hub would render.
-func inputsFor(b *bundle.Bundle, d decision, facts renderer.Facts) renderer.Inputs {
-	in := renderer.Inputs{
-		Bundle: b.Name, Kind: bundle.KindOf(b.Files, d.Options), Files: b.Files,
-		Options: d.Options, Context: d.Context, Facts: facts,
+	if !r.undecided[line] {
+		r.app.notef("%s", line)
 	}
-	if in.Context == nil && renderer.NeedsContext(b.Files, d.Options) {
-		in.Context = &targets.Context{
-			ClusterNamespace: d.cluster.Workspace, ClusterName: d.cluster.Name,
-			ClusterLabels: d.cluster.Labels, ClusterAnnotations: d.cluster.Annotations, ClusterValues: d.cluster.TemplateValues,
-		}
-	}
-	return in
-}
-
-// renderProblem says where in the repository a render failed, and for whom.
-func renderProblem(b *bundle.Bundle, d decision, err error) v1alpha1.Problem {
-	p := v1alpha1.Problem{Code: "RenderFailed", Message: err.Error()}
-	var problem *renderer.Problem
-	if errors.As(err, &problem) {
-		p = problem.Problem
-	}
-	if p.File != "" {
-		p.File = path.Join(b.Path, p.File)
-	} else {
-		where := optionPosition(b, d, p.Message)
-		p.File, p.Line, p.Column = where.File, where.Line, where.Column
-	}
-	p.Severity, p.Bundle = bundle.Error, b.Name
-	p.Message = fmt.Sprintf("bundle %s on cluster %s: %s", b.Name, d.cluster.Name, p.Message)
-	return p
-}
-
-// optionPosition finds the option that a message without a file begins with, such
-// as "helm.values: ...", else the customization taken, else the bundle.
-func optionPosition(b *bundle.Bundle, d decision, message string) bundle.Position {
-	option, _, _ := strings.Cut(message, ":")
-	if where, ok := b.Where[option]; ok {
-		return where
-	}
-	if d.Where.File != "" {
-		return d.Where
-	}
-	return bundle.Position{File: path.Join(b.Path, b.OptionsFile)}
+	r.undecided[line] = true
 }
 
 func (r *rendering) clusterText() string {
@@ -286,32 +225,6 @@ func (r *rendering) clusterText() string {
 	}
 	c := r.fleet.inventory.clusters[0]
 	return fmt.Sprintf("cluster %s (labels %q)", c.Name, labelText(c.Labels))
-}
-
-// renderProblems renders everything for everyone, for validate; each problem once.
-func (a *app) renderProblems(ctx context.Context, f *fleet) ([]v1alpha1.Problem, error) {
-	pool, err := renderer.New(renderer.Options{})
-	if err != nil {
-		return nil, err
-	}
-	defer pool.Close()
-	r := &rendering{app: a, fleet: f, render: pool.Render}
-	var problems []v1alpha1.Problem
-	bundles, err := r.bundles()
-	if err != nil {
-		return nil, err
-	}
-	for _, b := range bundles {
-		for _, d := range f.matches(b) {
-			if d.Err == nil && !d.Matched {
-				continue
-			}
-			if _, err := r.item(ctx, b, d); err != nil {
-				problems = append(problems, renderProblem(b, d, err))
-			}
-		}
-	}
-	return problems, ctx.Err()
 }
 
 func readValues(file string) ([]byte, error) {

@@ -9,27 +9,43 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// validateOptions are the flags of validate.
+type validateOptions struct {
+	fileFlags
+	renderFlags
+	Output  string
+	Verbose bool
+}
+
 func (a *app) validateCommand() *cobra.Command {
-	var files fileFlags
-	var output string
+	var o validateOptions
 	c := &cobra.Command{
 		Use:   "validate DIR",
 		Short: "Find what is wrong in a repository, with file and line, before it is pushed",
 		Long: `Find what is wrong in a repository, with file and line, before it is pushed.
 
-Reads every bundle under DIR as the hub would. With --inventory every bundle is
-also matched and rendered for every cluster, which finds what only shows there.
+Reads every bundle under DIR as the hub would, and renders it as far as that does
+not depend on a cluster. With --inventory every bundle is matched and rendered for
+every cluster, which finds what only shows there. Charts that are not in the
+repository are fetched with --inventory and --fetch-charts only.
+
+Warnings are what deserves a look and is not wrong: template functions that print
+something else each time, bundles whose objects are decided on the cluster.
 
 Exit code: 0 nothing is wrong (warnings may be printed), 1 there are errors,
 3 DIR cannot be read.`,
 		Example: `  muster validate .
   muster validate . --inventory inventory.yaml
+  kubectl get clusters.muster.dev,gitrepos.muster.dev -A -o yaml | muster validate . --inventory -
   muster validate . -o json`,
-		Args: args(cobra.ExactArgs(1)),
-		RunE: func(c *cobra.Command, given []string) error { return a.validate(c.Context(), files, given[0], output) },
+		Args:              args(cobra.ExactArgs(1)),
+		ValidArgsFunction: completeDirectory,
+		RunE:              func(c *cobra.Command, given []string) error { return a.validate(c.Context(), o, given[0]) },
 	}
-	files.bind(c)
-	c.Flags().StringVarP(&output, "output", "o", "", "json")
+	o.fileFlags.bind(c)
+	o.renderFlags.bind(c)
+	c.Flags().StringVarP(&o.Output, "output", "o", "", "json")
+	c.Flags().BoolVarP(&o.Verbose, "verbose", "v", false, "list on stderr the files of bundles that are ignored because they are no manifests")
 	completeFixed(c, "output", "json")
 	return c
 }
@@ -46,26 +62,56 @@ type finding struct {
 	Bundle     string `json:"bundle"`
 }
 
-func (a *app) validate(ctx context.Context, files fileFlags, dir, output string) error {
-	if err := onlyJSON(output); err != nil {
+func (a *app) validate(ctx context.Context, o validateOptions, dir string) error {
+	if err := onlyJSON(o.Output); err != nil {
 		return err
 	}
 	if err := directory(dir); err != nil {
 		return &exitError{Code: ExitTimedOut, Err: err}
 	}
-	f, err := files.load(dir)
+	f, err := o.load(dir, a.In)
 	if err != nil {
 		return err
 	}
-	problems := f.read.Problems
-	if files.Inventory != "" {
-		found, err := a.renderProblems(ctx, f)
-		if err != nil {
-			return err
-		}
-		problems = append(problems, found...)
+	found, err := o.check(ctx, f)
+	if err != nil {
+		return err
 	}
-	return a.printProblems(problems, len(f.read.Bundles)+len(f.read.Broken), dir, output)
+	if o.Verbose {
+		a.printSkipped(f)
+	}
+	return a.printProblems(append(f.read.Problems, found...), len(f.read.Bundles)+len(f.read.Broken), dir, o.Output)
+}
+
+// check renders: for the clusters of the inventory, else for none.
+func (o *validateOptions) check(ctx context.Context, f *fleet) ([]v1alpha1.Problem, error) {
+	charts := &chartSource{}
+	if len(o.Inventory) > 0 {
+		charts = o.charts()
+	}
+	shop, err := newWorkshop(f, o.renderFlags, charts)
+	if err != nil {
+		return nil, err
+	}
+	defer shop.close()
+	pieces := f.drafts()
+	if len(o.Inventory) > 0 {
+		pieces = f.pieces(f.byName())
+	}
+	c := &checks{}
+	if err := shop.each(ctx, pieces, c.take); err != nil {
+		return nil, err
+	}
+	return c.problems(), nil
+}
+
+// printSkipped lists what lies in a bundle and is no manifest.
+func (a *app) printSkipped(f *fleet) {
+	for _, b := range f.byName() {
+		for _, file := range skippedFiles(b) {
+			a.notef("%s: ignored: no manifest of bundle %s", file, b.Name)
+		}
+	}
 }
 
 func (a *app) printProblems(problems []v1alpha1.Problem, bundles int, dir, output string) error {

@@ -50,7 +50,7 @@ func (a *app) why(files fileFlags, given []string, output string) error {
 	if err := onlyJSON(output); err != nil {
 		return err
 	}
-	f, err := files.inventoried(given[0])
+	f, err := files.inventoried(given[0], a.In)
 	if err != nil {
 		return err
 	}

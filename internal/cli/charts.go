@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/muster-dev/muster/pkg/api/v1alpha1"
+	"github.com/muster-dev/muster/pkg/bundle"
+)
+
+// chartSource gives charts that a bundle names and does not hold.
+type chartSource struct {
+	// fetch is nil if nothing may be fetched.
+	fetch func(ctx context.Context, ref bundle.ChartRef) ([]byte, error)
+
+	mu      sync.Mutex // guards fetched
+	fetched map[bundle.ChartRef]*fetchedChart
+}
+
+// fetchedChart is fetched once, for all who ask.
+type fetchedChart struct {
+	once sync.Once
+	data []byte
+	err  error
+}
+
+// chartElsewhere says that a chart is not in the repository, and may not be fetched.
+type chartElsewhere struct{ ref bundle.ChartRef }
+
+func (e *chartElsewhere) Error() string {
+	return "helm.chart: " + chartText(e.ref) + " is not in the repository and was not fetched"
+}
+
+// chartText is a reference in people's words.
+func chartText(ref bundle.ChartRef) string {
+	text := "chart " + ref.Chart
+	if ref.Repo != "" {
+		text += " of " + ref.Repo
+	}
+	if ref.Version != "" {
+		text += fmt.Sprintf(" (version %s)", ref.Version)
+	}
+	return text
+}
+
+// files are those of a bundle and the archives that its options need besides.
+func (c *chartSource) files(ctx context.Context, files []bundle.File, o v1alpha1.BundleOptions) ([]bundle.File, error) {
+	refs := bundle.RemoteCharts(files, v1alpha1.BundleSpec{BundleOptions: o})
+	if len(refs) == 0 {
+		return files, nil
+	}
+	all := slices.Clip(files)
+	for _, ref := range refs {
+		if c.fetch == nil {
+			return nil, &chartElsewhere{ref}
+		}
+		data, err := c.once(ctx, ref)
+		if err != nil {
+			return nil, fmt.Errorf("helm.chart: fetch %s: %w", chartText(ref), err)
+		}
+		all = append(all, bundle.File{Path: ref.File(), Data: data})
+	}
+	slices.SortFunc(all, func(a, b bundle.File) int { return strings.Compare(a.Path, b.Path) })
+	return all, nil
+}
+
+func (c *chartSource) once(ctx context.Context, ref bundle.ChartRef) ([]byte, error) {
+	c.mu.Lock()
+	if c.fetched == nil {
+		c.fetched = map[bundle.ChartRef]*fetchedChart{}
+	}
+	one := c.fetched[ref]
+	if one == nil {
+		one = &fetchedChart{}
+		c.fetched[ref] = one
+	}
+	c.mu.Unlock()
+	one.once.Do(func() { one.data, one.err = c.fetch(ctx, ref) })
+	return one.data, one.err
+}

@@ -1,0 +1,167 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"iter"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/muster-dev/muster/internal/renderer"
+	"github.com/muster-dev/muster/pkg/api/v1alpha1"
+	"github.com/muster-dev/muster/pkg/bundle"
+	"github.com/muster-dev/muster/pkg/targets"
+)
+
+// draftCluster stands for a cluster of which nothing is known.
+const draftCluster = "any"
+
+// drafts are pieces for no cluster at all: what a bundle renders to with its own
+// options, or with each customization that a cluster may take.
+func (f *fleet) drafts() iter.Seq[piece] {
+	cluster := targets.Cluster{Workspace: defaultWorkspace, Name: draftCluster}
+	return func(yield func(piece) bool) {
+		for _, b := range f.byName() {
+			for _, d := range draftsOf(b) {
+				d.cluster = cluster
+				if !yield(piece{b, d}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// draftsOf says by tentative that a fault may be due to what is not known: the
+// labels of a cluster, or the customizations that it takes besides.
+func draftsOf(b *bundle.Bundle) []decision {
+	var drafts []decision
+	add := func(o v1alpha1.BundleOptions, where bundle.Position, tentative bool) {
+		drafts = append(drafts, decision{
+			Match:     targets.Match{Matched: true, Options: o, Where: where},
+			tentative: tentative || renderer.NeedsContext(b.Files, o),
+		})
+	}
+	customizations := b.Spec.TargetCustomizations
+	add(b.Spec.BundleOptions, bundle.Position{}, len(customizations) > 0)
+	for i, c := range customizations {
+		if !c.DoNotDeploy {
+			where := b.Where[fmt.Sprintf("targetCustomizations[%d]", i)]
+			add(bundle.Merge(b.Spec.BundleOptions, c.BundleOptions), where, b.Spec.TargetCustomizationMode == v1alpha1.AllMatches)
+		}
+	}
+	return drafts
+}
+
+// checks collects what rendering finds, each problem once.
+type checks struct {
+	found []v1alpha1.Problem
+	// clusters that a problem was found on, by its place in found.
+	clusters [][]string
+	known    map[v1alpha1.Problem]int
+}
+
+// take adds what was found in one piece.
+func (c *checks) take(m made) error {
+	var other *elsewhere
+	var remote *chartElsewhere
+	switch {
+	case errors.As(m.err, &other):
+		c.add(decidedWarning(m, other), "")
+	case errors.As(m.err, &remote):
+		p := problemIn(m.bundle, m.decision, m.err)
+		p.Severity, p.Message = bundle.Warning, p.Message+": the bundle was not rendered"
+		if m.decision.cluster.Name == draftCluster {
+			p.Suggestion = "--inventory FILE with --fetch-charts fetches it, without credentials"
+		}
+		c.add(p, "")
+	case m.err == nil:
+		for _, p := range volatileWarnings(m.bundle, m.item) {
+			c.add(p, "")
+		}
+	case m.decision.tentative:
+	case m.decision.cluster.Name == draftCluster:
+		c.add(problemIn(m.bundle, m.decision, m.err), "")
+	default:
+		c.add(problemIn(m.bundle, m.decision, m.err), m.decision.cluster.Name)
+	}
+	return nil
+}
+
+func (c *checks) add(p v1alpha1.Problem, cluster string) {
+	if c.known == nil {
+		c.known = map[v1alpha1.Problem]int{}
+	}
+	i, ok := c.known[p]
+	if !ok {
+		i = len(c.found)
+		c.known[p] = i
+		c.found, c.clusters = append(c.found, p), append(c.clusters, nil)
+	}
+	if cluster != "" {
+		c.clusters[i] = append(c.clusters[i], cluster)
+	}
+}
+
+// problems are sorted by place; one that many clusters share is one problem.
+func (c *checks) problems() []v1alpha1.Problem {
+	for i, names := range c.clusters {
+		switch len(names) {
+		case 0:
+		case 1:
+			c.found[i] = onCluster(c.found[i], names[0])
+		default:
+			p := &c.found[i]
+			p.Message = fmt.Sprintf("bundle %s on %d clusters (%s): %s", p.Bundle, len(names), shorten(names), p.Message)
+		}
+	}
+	slices.SortStableFunc(c.found, func(a, b v1alpha1.Problem) int {
+		return cmp.Or(
+			strings.Compare(a.File, b.File), a.Line-b.Line, a.Column-b.Column,
+			strings.Compare(a.Code, b.Code), strings.Compare(a.Message, b.Message),
+		)
+	})
+	return c.found
+}
+
+// decidedWarning says that files alone do not tell what a bundle deploys.
+func decidedWarning(m made, other *elsewhere) v1alpha1.Problem {
+	where := optionPosition(m.bundle, m.decision, other.reason)
+	for _, option := range []string{"helm.valuesFrom", "hubValuesFrom", "downstreamResources"} {
+		if strings.HasPrefix(other.reason, option) {
+			where = optionPosition(m.bundle, m.decision, option+":")
+		}
+	}
+	return v1alpha1.Problem{
+		File: where.File, Line: where.Line, Column: where.Column, Bundle: m.bundle.Name,
+		Severity: bundle.Warning, Code: codeDecidedOn,
+		Message:    fmt.Sprintf("bundle %s is decided %s: %s", m.bundle.Name, other.where, other.reason),
+		Suggestion: suggestValues(other),
+	}
+}
+
+// suggestValues is empty where an inventory cannot help: nobody but the cluster has its keys.
+func suggestValues(other *elsewhere) string {
+	if strings.Contains(other.reason, "SOPS") {
+		return ""
+	}
+	return "an inventory with these objects shows what it would be"
+}
+
+// skippedFiles are those that no renderer of a raw bundle reads.
+func skippedFiles(b *bundle.Bundle) []string {
+	if b.Kind != bundle.KindRaw {
+		return nil // a chart or a kustomization may read any file
+	}
+	var skipped []string
+	for _, f := range b.Files {
+		switch path.Ext(f.Path) {
+		case ".yaml", ".yml", ".json":
+		default:
+			skipped = append(skipped, path.Join(b.Path, f.Path))
+		}
+	}
+	return skipped
+}

@@ -1,0 +1,209 @@
+package cli
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/muster-dev/muster/internal/renderer"
+	"github.com/muster-dev/muster/pkg/api/v1alpha1"
+	"github.com/muster-dev/muster/pkg/targets"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// fleetGroup is the API group of Rancher Fleet, whose objects are read too.
+const fleetGroup = "fleet.cattle.io"
+
+// kindReader takes one object of a kind into the inventory.
+type kindReader func(*inventory, unstructured.Unstructured) error
+
+// hubKinds are the kinds of our group that say something about targeting, with
+// Fleet's names for them.
+var hubKinds = map[string]kindReader{
+	"Cluster":      readCluster,
+	"ClusterGroup": readGroup,
+	"GitRepo":      readRepo,
+}
+
+// coreKinds are Kubernetes' own kinds that bundles read values from.
+var coreKinds = map[string]kindReader{
+	"Namespace": readNamespace,
+	"ConfigMap": readConfigMap,
+	"Secret":    readSecret,
+}
+
+// readerOf is nil for a kind that an inventory has no use for.
+func readerOf(object unstructured.Unstructured) kindReader {
+	group, _, _ := strings.Cut(object.GetAPIVersion(), "/")
+	switch {
+	case group == v1alpha1.Group, group == fleetGroup:
+		return hubKinds[object.GetKind()]
+	case object.GetAPIVersion() == "v1":
+		return coreKinds[object.GetKind()]
+	}
+	return nil
+}
+
+func readCluster(inv *inventory, object unstructured.Unstructured) error {
+	facts, err := factsOf(object)
+	if err != nil {
+		return err
+	}
+	var c v1alpha1.Cluster
+	if err := decode(object, &c); err != nil {
+		return err
+	}
+	known := targets.Cluster{Workspace: c.Namespace, Name: c.Name, Labels: c.Labels, Annotations: c.Annotations, Paused: c.Spec.Paused}
+	if len(c.Spec.TemplateValues) > 0 {
+		if known.TemplateValues, err = json.Marshal(c.Spec.TemplateValues); err != nil {
+			return fmt.Errorf("spec.templateValues: %w", err)
+		}
+	}
+	inv.clusters = append(inv.clusters, known)
+	inv.facts[known.Key()] = facts
+	return nil
+}
+
+// factsOf is what the agent has said of its cluster; Fleet keeps no such facts.
+func factsOf(object unstructured.Unstructured) (renderer.Facts, error) {
+	reported, found, err := unstructured.NestedMap(object.Object, "status", "facts")
+	if err != nil || !found || strings.HasPrefix(object.GetAPIVersion(), fleetGroup+"/") {
+		return renderer.Facts{}, err
+	}
+	var facts v1alpha1.ClusterFacts
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(reported, &facts); err != nil {
+		return renderer.Facts{}, fmt.Errorf("status.facts: %w", err)
+	}
+	return renderer.Facts{KubeVersion: facts.KubernetesVersion, APIVersions: facts.APIVersions}, nil
+}
+
+func readGroup(inv *inventory, object unstructured.Unstructured) error {
+	var g v1alpha1.ClusterGroup
+	if err := decode(object, &g); err != nil {
+		return err
+	}
+	inv.groups = append(inv.groups, targets.Group{Workspace: g.Namespace, Name: g.Name, Labels: g.Labels, Selector: &g.Spec})
+	return nil
+}
+
+func readRepo(inv *inventory, object unstructured.Unstructured) error {
+	var r v1alpha1.GitRepo
+	if err := decode(object, &r); err != nil {
+		return err
+	}
+	inv.repos = append(inv.repos, r)
+	return nil
+}
+
+func readNamespace(inv *inventory, object unstructured.Unstructured) error {
+	inv.workspaces[object.GetName()] = object.GetLabels()
+	return nil
+}
+
+func readConfigMap(inv *inventory, object unstructured.Unstructured) error {
+	var c corev1.ConfigMap
+	if err := decode(object, &c); err != nil {
+		return err
+	}
+	data := map[string][]byte{}
+	for key, text := range c.Data {
+		data[key] = []byte(text)
+	}
+	for key, bytes := range c.BinaryData {
+		data[key] = bytes
+	}
+	return inv.objects.add(object, data)
+}
+
+func readSecret(inv *inventory, object unstructured.Unstructured) error {
+	// A template of a Secret may hold stringData, as one that kubectl would create.
+	plain, _, err := unstructured.NestedStringMap(object.Object, "stringData")
+	if err != nil {
+		return err
+	}
+	encoded, _, err := unstructured.NestedStringMap(object.Object, "data")
+	if err != nil {
+		return err
+	}
+	data := map[string][]byte{}
+	for key, text := range encoded {
+		if data[key], err = base64.StdEncoding.DecodeString(text); err != nil {
+			return fmt.Errorf("data.%s is not base64", key) // never with a part of the value
+		}
+	}
+	for key, text := range plain {
+		data[key] = []byte(text)
+	}
+	return inv.objects.add(object, data)
+}
+
+// decode reads names, labels and what somebody wants; status and what the API
+// server adds say nothing here. It is strict about our own kinds, where an unknown
+// field is a misspelling; Fleet's have fields of their own.
+func decode(object unstructured.Unstructured, into any) error {
+	fields := map[string]any{}
+	for key, value := range object.Object {
+		if key != "status" && key != "metadata" {
+			fields[key] = value
+		}
+	}
+	plain := unstructured.Unstructured{Object: fields}
+	plain.SetName(object.GetName())
+	plain.SetNamespace(object.GetNamespace())
+	plain.SetLabels(object.GetLabels())
+	plain.SetAnnotations(object.GetAnnotations())
+	strict := strings.HasPrefix(object.GetAPIVersion(), v1alpha1.Group+"/")
+	err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(plain.Object, into, strict)
+	if runtime.IsStrictDecodingError(err) {
+		return misspelt(err, into)
+	}
+	return err
+}
+
+// unknownField is how the decoder names a field that a type does not have.
+var unknownField = regexp.MustCompile(`unknown field "([^"]+)"`)
+
+// misspelt names the nearest field for each that does not exist.
+func misspelt(err error, into any) error {
+	strict, _ := runtime.AsStrictDecodingError(err)
+	var said []string
+	for _, e := range strict.Errors() {
+		text := e.Error()
+		if m := unknownField.FindStringSubmatch(text); m != nil {
+			name := m[1][strings.LastIndexByte(m[1], '.')+1:]
+			if near := nearest(name, fieldNames(reflect.TypeOf(into), map[reflect.Type]bool{})); near != "" {
+				text += fmt.Sprintf("; did you mean %s?", near)
+			}
+		}
+		said = append(said, text)
+	}
+	slices.Sort(said)
+	return errors.New(strings.Join(said, "; "))
+}
+
+// fieldNames are the JSON names of all fields below a type.
+func fieldNames(t reflect.Type, seen map[reflect.Type]bool) []string {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || seen[t] {
+		return nil
+	}
+	seen[t] = true
+	var names []string
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		if name != "" && name != "-" {
+			names = append(names, name)
+		}
+		names = append(names, fieldNames(t.Field(i).Type, seen)...)
+	}
+	return names
+}

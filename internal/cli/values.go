@@ -1,0 +1,136 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/muster-dev/muster/internal/renderer"
+	"github.com/muster-dev/muster/pkg/bundle"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+)
+
+// objects are the ConfigMaps and Secrets of an inventory. They stand for those of
+// the hub's workspaces and for those on every cluster alike.
+type objects map[objectKey]keyed
+
+type objectKey struct{ kind, namespace, name string }
+
+// keyed is one of them: its data, and the whole as JSON.
+type keyed struct {
+	data  map[string][]byte
+	whole json.RawMessage
+}
+
+func (o objects) add(object unstructured.Unstructured, data map[string][]byte) error {
+	whole, err := json.Marshal(plainData(object, data))
+	if err != nil {
+		return errors.New("it cannot be encoded")
+	}
+	o[objectKey{object.GetKind(), object.GetNamespace(), object.GetName()}] = keyed{data, whole}
+	return nil
+}
+
+// plainData is the object as an API server stores it: without stringData.
+func plainData(object unstructured.Unstructured, data map[string][]byte) map[string]any {
+	fields := object.DeepCopy().Object
+	if _, ok := fields["stringData"]; ok {
+		delete(fields, "stringData")
+		fields["data"] = data // JSON writes bytes as base64
+	}
+	return fields
+}
+
+// elsewhere says that what a bundle deploys is not decided by the files alone:
+// nothing is wrong, and nothing can be printed.
+type elsewhere struct {
+	// where is "on the cluster" or "on the hub".
+	where, reason string
+}
+
+func (e *elsewhere) Error() string { return "decided " + e.where + ": " + e.reason }
+
+// fill adds to inputs what their options read from ConfigMaps and Secrets.
+func (o objects) fill(in *renderer.Inputs, workspace string) error {
+	if err := o.fillHub(in, workspace); err != nil {
+		return err
+	}
+	reason := renderer.Late(in.Files, in.Options)
+	if reason == "" {
+		return nil
+	}
+	if in.Options.Helm == nil || len(in.Options.Helm.ValuesFrom) == 0 {
+		return &elsewhere{"on the cluster", reason}
+	}
+	release := renderer.ContentOptions(*in).Namespace
+	for _, ref := range bundle.OrderValues(in.Options.Helm.ValuesFrom) {
+		if ref.Namespace == "" {
+			ref.Namespace = release
+		}
+		values, known, err := o.values("helm.valuesFrom", ref)
+		if err != nil {
+			return err
+		}
+		if !known {
+			return &elsewhere{"on the cluster", reason}
+		}
+		in.LateValues = append(in.LateValues, values)
+	}
+	return nil
+}
+
+// fillHub reads hubValuesFrom and downstreamResources in the workspace.
+func (o objects) fillHub(in *renderer.Inputs, workspace string) error {
+	for _, ref := range bundle.OrderValues(in.Options.HubValuesFrom) {
+		ref.Namespace = workspace // never another workspace's
+		values, known, err := o.values("hubValuesFrom", ref)
+		if err != nil {
+			return err
+		}
+		if !known {
+			return &elsewhere{"on the hub", fmt.Sprintf("hubValuesFrom reads %s %s in %s (key %s)", ref.Kind, ref.Name, ref.Namespace, ref.Key)}
+		}
+		in.HubValues = append(in.HubValues, values)
+	}
+	for _, r := range in.Options.DownstreamResources {
+		found, known := o[objectKey{r.Kind, workspace, r.Name}]
+		if !known {
+			return &elsewhere{"on the hub", fmt.Sprintf("downstreamResources copies %s %s from %s", r.Kind, r.Name, workspace)}
+		}
+		in.Copied = append(in.Copied, found.whole)
+	}
+	return nil
+}
+
+// values reads one key as JSON. An object that is there without the key is a
+// fault; one that is not there may well be where it counts. Errors never quote
+// what is in it.
+func (o objects) values(option string, ref bundle.ValuesRef) (values json.RawMessage, known bool, err error) {
+	found, known := o[objectKey{ref.Kind, ref.Namespace, ref.Name}]
+	if !known {
+		return nil, false, nil
+	}
+	text, ok := found.data[ref.Key]
+	if !ok {
+		return nil, true, fmt.Errorf("%s: %s %s in %s has no key %s", option, ref.Kind, ref.Name, ref.Namespace, strings.TrimSpace(ref.Key+" "+nearestKey(ref.Key, found.data)))
+	}
+	var document map[string]any
+	if err := yaml.Unmarshal(text, &document); err != nil {
+		return nil, true, fmt.Errorf("%s: key %s of %s %s in %s holds no YAML map", option, ref.Key, ref.Kind, ref.Name, ref.Namespace)
+	}
+	values, err = json.Marshal(document)
+	return values, true, err
+}
+
+func nearestKey(key string, data map[string][]byte) string {
+	var known []string
+	for k := range data {
+		known = append(known, k)
+	}
+	if near := nearest(key, known); near != "" {
+		return "(did you mean " + near + "?)"
+	}
+	return ""
+}
