@@ -4,7 +4,9 @@ import "sync"
 
 // Cache remembers, between two Loads of one repository, which directories hold
 // what and which bundles were faulty, so that a Load reads only what changed. It
-// keeps what the last Load used and forgets the rest. The zero value is ready.
+// keeps what the last Load used and forgets the rest. With it, a bundle that
+// Deployable takes out comes without Spec and Files when it was seen before. The
+// zero value is ready.
 type Cache struct {
 	mu       sync.Mutex // guards the maps
 	shapes   map[string]shape
@@ -18,8 +20,10 @@ type outcome struct {
 	labels   map[string]string
 	kind     Kind
 	problems []Problem
-	broken   bool
-	unnamed  bool
+	// unsupported is set of a bundle that is read and not deployed.
+	unsupported []string
+	broken      bool
+	unnamed     bool
 }
 
 // working is a Cache in the hands of one Load: what it touches survives.

@@ -25,10 +25,35 @@ func HandMade(name string, spec v1alpha1.BundleSpec) (Bundle, []Problem) {
 	r.refuseLookAlikes()
 	r.add(r.options.judge("")...)
 	r.judgeFiles(r.all)
-	b := Bundle{Name: name, Path: ".", Spec: spec, Files: r.all, Kind: KindOf(r.all, spec.BundleOptions)}
+	r.refuseFetched(spec)
+	b := Bundle{Name: name, Path: ".", Spec: spec, Files: r.all, Kind: KindOf(r.all, spec.BundleOptions), Unsupported: r.unsupportedKeys()}
 	problems := r.outcome(b, false).problems
+	refuseHeld(problems)
 	sortProblems(problems)
 	return b, problems
+}
+
+// refuseFetched keeps a chart from being rendered that nobody fetches: only the
+// charts of a GitRepo's bundles are.
+func (r *reading) refuseFetched(spec v1alpha1.BundleSpec) {
+	refs := RemoteCharts(r.all, spec)
+	if len(refs) == 0 {
+		return
+	}
+	const key = "helm.chart"
+	r.hold(key)
+	message := fmt.Sprintf("not supported yet: %s (%s is not fetched for a Bundle made by hand; add its files to resources)", key, refs[0].Chart)
+	r.add(warningAt(Position{}, CodeNotSupported, message+keepsLastGood))
+}
+
+// refuseHeld makes errors of what keeps a bundle from being deployed: a Bundle
+// made by hand is on the hub already.
+func refuseHeld(problems []Problem) {
+	for i, p := range problems {
+		if p.Code == CodeNotSupported && strings.HasSuffix(p.Message, keepsLastGood) {
+			problems[i].Severity = Error
+		}
+	}
 }
 
 func (r *reading) addResources(resources []v1alpha1.BundleResource) {
@@ -39,6 +64,9 @@ func (r *reading) addResources(resources []v1alpha1.BundleResource) {
 			name = fmt.Sprintf("resource-%03d.yaml", i) // Fleet lets it be empty
 		}
 		clean, err := cleanPath(name)
+		if err == nil && strings.HasPrefix(clean, fetchedCharts) {
+			err = fmt.Errorf("path %q is where fetched charts are kept", name)
+		}
 		if err != nil {
 			r.add(errorAt(Position{}, CodeInvalidPath, fmt.Sprintf("resources[%d]: %v", i, err)))
 			continue

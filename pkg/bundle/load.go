@@ -72,6 +72,10 @@ func (l *loader) read(c candidate) {
 		l.breaks(c, known)
 		return
 	}
+	if seen && len(known.unsupported) > 0 {
+		l.addHeld(c, id, known)
+		return
+	}
 	b, out := l.readBundle(c)
 	l.cache.kept.outcomes[id] = out
 	if out.broken {
@@ -87,6 +91,15 @@ func (l *loader) addUnchanged(c candidate, id, name string, known outcome) {
 	l.result.Problems = append(l.result.Problems, known.problems...)
 	l.result.Bundles = append(l.result.Bundles, Bundle{
 		Name: name, Path: c.dir, OptionsFile: c.options, Identity: id, Unchanged: true, Labels: known.labels, Kind: known.kind,
+	})
+}
+
+// addHeld adds a bundle that the last Load has read already and that Deployable
+// will take out: without this, each Load would read it again.
+func (l *loader) addHeld(c candidate, id string, known outcome) {
+	l.result.Problems = append(l.result.Problems, known.problems...)
+	l.result.Bundles = append(l.result.Bundles, Bundle{
+		Name: known.name, Path: c.dir, OptionsFile: c.options, Identity: id, Labels: known.labels, Kind: known.kind, Unsupported: known.unsupported,
 	})
 }
 
@@ -156,25 +169,16 @@ func orNoOptions(b Bundle) string {
 // keepBroken names every live bundle that stood where something is broken now,
 // whatever its name was: the fault may be in the name itself.
 func (l *loader) keepBroken() {
-	for name, dir := range l.repo.LivePaths {
-		if slices.Contains(l.brokenPaths, dir) {
-			l.result.Broken = append(l.result.Broken, name)
-		}
+	dirs := map[string]bool{}
+	for _, dir := range l.brokenPaths {
+		dirs[dir] = true
 	}
+	l.result.Broken = append(l.result.Broken, liveAt(l.repo.LivePaths, dirs)...)
 }
 
 func (l *loader) sorted() Result {
 	r := l.result
-	slices.SortFunc(r.Bundles, func(a, b Bundle) int { return strings.Compare(a.Name, b.Name) })
-	sortProblems(r.Problems)
-	slices.Sort(r.Broken)
-	r.Broken = slices.Compact(r.Broken)
-	// A name that one directory gives up broken and another holds healthy is the healthy one's.
-	r.Broken = slices.DeleteFunc(r.Broken, func(name string) bool {
-		return slices.ContainsFunc(r.Bundles, func(b Bundle) bool { return b.Name == name })
-	})
-	if len(r.Broken) == 0 {
-		r.Broken = nil
-	}
+	r.livePaths = l.repo.LivePaths
+	r.tidy()
 	return r
 }

@@ -80,6 +80,12 @@ func print(t *testing.T, r bundle.Result) string {
 		for _, f := range b.Files {
 			fmt.Fprintf(&out, "  file %s\n", f.Path)
 		}
+		for _, ref := range bundle.RemoteCharts(b.Files, b.Spec) {
+			fmt.Fprintf(&out, "  chart repo=%s chart=%s version=%s\n", ref.Repo, ref.Chart, ref.Version)
+		}
+		for _, key := range b.Unsupported {
+			fmt.Fprintf(&out, "  unsupported %s\n", key)
+		}
 		spec, err := yaml.Marshal(b.Spec)
 		if err != nil {
 			t.Fatal(err)

@@ -31,9 +31,12 @@ func (r *reading) judgeManifests(files []File) {
 			return
 		}
 	}
+	found := 0
 	for _, f := range files {
-		if isManifest(f.Path) && !strings.HasPrefix(f.Path, "overlays/") && len(f.Data) <= maxCheckBytes && len(r.problems) < maxProblems {
-			r.add(CheckManifest(path.Join(r.c.dir, f.Path), f.Data)...)
+		if isManifest(f.Path) && !strings.HasPrefix(f.Path, "overlays/") && len(f.Data) <= maxCheckBytes && found < maxProblems {
+			problems := CheckManifest(path.Join(r.c.dir, f.Path), f.Data)
+			found += len(problems)
+			r.add(problems...)
 		}
 	}
 }

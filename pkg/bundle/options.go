@@ -54,12 +54,22 @@ func decodeOptions(file string, data []byte) decoded {
 	// The walker has judged types with positions; the values themselves are read
 	// as Fleet and Helm read them, YAML 1.1 booleans included. What does not fit is
 	// left out and the rest is judged too, so that one run shows every fault.
-	if err := yaml.Unmarshal(data, &d.optionsFile); err != nil && !hasError(d.problems) {
+	if err := unmarshal(data, &d.optionsFile); err != nil && !hasError(d.problems) {
 		d.problems = append(d.problems, errorAt(Position{File: file, Line: 1, Column: 1}, CodeWrongType, "cannot be read: "+err.Error()))
 	}
 	d.adoptOldTargets(file)
 	d.problems = append(d.problems, d.judge(file)...)
 	return d
+}
+
+// unmarshal goes through JSON without a look at the type: sigs.k8s.io/yaml would
+// make empty blocks for keys of the same name further down.
+func unmarshal(data []byte, into any) error {
+	asJSON, err := yaml.YAMLToJSON(data)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(asJSON, into)
 }
 
 // adoptOldTargets puts Fleet's old key before the new one, as Fleet does.

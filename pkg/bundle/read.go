@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path"
@@ -18,6 +19,8 @@ type reading struct {
 	options  decoded
 	all      []File // as found, values files included
 	problems []Problem
+	// held are the keys that keep the bundle from being deployed.
+	held map[string]bool
 }
 
 // readBundle reads options and files of a candidate and judges both; every
@@ -32,26 +35,28 @@ func (l *loader) readBundle(c candidate) (Bundle, outcome) {
 	b.Files = r.bundleFiles()
 	b.Kind = KindOf(b.Files, r.options.BundleOptions)
 	r.judgeFiles(b.Files)
-	b.Spec = r.spec()
+	b.Spec, b.Unsupported = r.spec(), r.unsupportedKeys()
 	return b, r.outcome(b, unnamed)
 }
 
 // judgeFiles holds the options against the files they speak of.
 func (r *reading) judgeFiles(files []File) {
 	r.judgeSupport(files)
+	r.judgeCharts(files)
 	r.judgeManifests(files)
 }
 
 func (r *reading) outcome(b Bundle, unnamed bool) outcome {
-	problems := append(r.options.problems, r.problems...)
+	problems := slices.Concat(r.options.problems, r.problems)
+	broken := hasError(problems) // before any is left out
 	if len(problems) > maxProblems {
+		slices.SortStableFunc(problems, func(a, b Problem) int { return cmp.Compare(a.Severity, b.Severity) }) // errors first
 		problems = problems[:maxProblems]
 	}
 	for i := range problems {
 		problems[i].Bundle = b.Name
 	}
-	broken := hasError(problems)
-	return outcome{name: b.Name, labels: b.Labels, kind: b.Kind, problems: problems, broken: broken, unnamed: broken && unnamed}
+	return outcome{name: b.Name, labels: b.Labels, kind: b.Kind, problems: problems, broken: broken, unnamed: broken && unnamed, unsupported: b.Unsupported}
 }
 
 func (r *reading) optionsPath() string { return path.Join(r.c.dir, r.c.options) }
@@ -107,6 +112,11 @@ func guessName(data []byte) string {
 		return string(m[1])
 	}
 	return ""
+}
+
+// unsupportedKeys are the keys for which the hub cannot deploy the bundle.
+func (r *reading) unsupportedKeys() []string {
+	return slices.Sorted(maps.Keys(r.held))
 }
 
 func (r *reading) add(p ...Problem) { r.problems = append(r.problems, p...) }

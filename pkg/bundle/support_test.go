@@ -12,6 +12,9 @@ import (
 	"github.com/muster-dev/muster/pkg/bundle"
 )
 
+// held marks a key that is a warning offline and that Deployable makes an error.
+const held = "held"
+
 // everyKey is every key of the format with a value that says something, and what
 // Load makes of it: "" where it is acted on, else the code of the problem.
 var everyKey = map[string]struct{ yaml, severity string }{
@@ -24,16 +27,16 @@ var everyKey = map[string]struct{ yaml, severity string }{
 	"namespaceAnnotations":         {"namespaceAnnotations: {a: b}", ""},
 	"kustomize.dir":                {"kustomize: {dir: k}", ""},
 	"helm.chart":                   {"helm: {chart: c}", ""},
-	"helm.repo":                    {"helm: {chart: c, repo: 'https://x.example'}", bundle.Error},
-	"helm.version":                 {"helm: {chart: c, repo: 'https://x.example', version: 1.2.3}", bundle.Error},
+	"helm.repo":                    {"helm: {chart: c, repo: 'https://x.example'}", ""},
+	"helm.version":                 {"helm: {chart: c, repo: 'https://x.example', version: 1.2.3}", ""},
 	"helm.releaseName":             {"helm: {releaseName: x}", ""},
 	"helm.values":                  {"helm: {values: {a: 1}}", ""},
 	"helm.valuesFiles":             {"helm: {valuesFiles: [v.yaml]}", ""},
 	"helm.templateValues":          {"helm: {templateValues: {a: x}}", ""},
-	"helm.valuesFrom":              {"helm: {valuesFrom: [{secretKeyRef: {name: s}}]}", bundle.Error},
+	"helm.valuesFrom":              {"helm: {valuesFrom: [{secretKeyRef: {name: s}}]}", ""},
 	"helm.takeOwnership":           {"helm: {takeOwnership: true}", ""},
 	"helm.force":                   {"helm: {force: true}", ""},
-	"helm.atomic":                  {"helm: {atomic: true}", bundle.Error},
+	"helm.atomic":                  {"helm: {atomic: true}", held},
 	"helm.waitForJobs":             {"helm: {waitForJobs: true}", bundle.Warning},
 	"helm.timeoutSeconds":          {"helm: {timeoutSeconds: 5}", bundle.Warning},
 	"helm.maxHistory":              {"helm: {maxHistory: 5}", bundle.Warning},
@@ -41,7 +44,7 @@ var everyKey = map[string]struct{ yaml, severity string }{
 	"helm.disableDNS":              {"helm: {disableDNS: false}", bundle.Warning},
 	"helm.skipSchemaValidation":    {"helm: {skipSchemaValidation: true}", ""},
 	"helm.disableDependencyUpdate": {"helm: {disableDependencyUpdate: true}", ""},
-	"yaml.overlays":                {"yaml: {overlays: [a]}", bundle.Error},
+	"yaml.overlays":                {"yaml: {overlays: [a]}", ""},
 	"serviceAccount":               {"serviceAccount: x", ""},
 	"forceSyncGeneration":          {"forceSyncGeneration: 2", ""},
 	"keepResources":                {"keepResources: true", ""},
@@ -50,20 +53,20 @@ var everyKey = map[string]struct{ yaml, severity string }{
 	"correctDrift.enabled":         {"correctDrift: {enabled: true}", ""},
 	"correctDrift.force":           {"correctDrift: {force: true}", bundle.Warning},
 	"correctDrift.keepFailHistory": {"correctDrift: {keepFailHistory: true}", bundle.Warning},
-	"diff.comparePatches":          {"diff: {comparePatches: [{kind: Service}]}", bundle.Error},
+	"diff.comparePatches":          {"{correctDrift: {enabled: true}, diff: {comparePatches: [{kind: Service}]}}", held},
 	"ignore.conditions":            {"ignore: {conditions: [{type: Active}]}", bundle.Warning},
-	"downstreamResources":          {"downstreamResources: [{kind: Secret, name: s}]", bundle.Error},
-	"hubValuesFrom":                {"hubValuesFrom: [{secretKeyRef: {name: s}}]", bundle.Error},
+	"downstreamResources":          {"downstreamResources: [{kind: Secret, name: s}]", ""},
+	"hubValuesFrom":                {"hubValuesFrom: [{secretKeyRef: {name: s}}]", ""},
 	"health":                       {"health: [{apiVersion: v1, kind: Pod, current: 'true'}]", bundle.Warning},
 	"drift.mode":                   {"drift: {mode: correct}", ""},
-	"drift.ignore":                 {"drift: {ignore: [{kind: Service}]}", bundle.Error},
-	"windows":                      {"windows: [{schedule: '0 1 * * *', duration: 1h}]", bundle.Error},
+	"drift.ignore":                 {"drift: {mode: correct, ignore: [{kind: Service}]}", held},
+	"windows":                      {"windows: [{schedule: '0 1 * * *', duration: 1h}]", held},
 	"targetCustomizations":         {"targetCustomizations: [{name: x, clusterName: c}]", ""},
 	"targetCustomizationMode":      {"targetCustomizationMode: AllMatches", ""},
 	"targets":                      {"targets: [{name: x, clusterName: c}]", bundle.Warning},
 	"overrideTargets":              {"overrideTargets: [{name: x, clusterSelector: {}}]", ""},
-	"dependsOn":                    {"dependsOn: [{name: x}]", bundle.Error},
-	"rolloutStrategy":              {"rolloutStrategy: {}", bundle.Error},
+	"dependsOn":                    {"dependsOn: [{name: x}]", held},
+	"rolloutStrategy":              {"rolloutStrategy: {}", held},
 	"rollout":                      {"rollout: {all: true}", ""},
 	"paused":                       {"paused: true", ""},
 	"imageScans":                   {"imageScans: [{image: x}]", bundle.Warning},
@@ -74,22 +77,48 @@ func TestEveryKeyIsActedOnOrReported(t *testing.T) {
 		t.Errorf("keys of the format and of this table (-format +table):\n%s", diff)
 	}
 	for key, test := range everyKey {
+		severity := test.severity
+		if severity == held {
+			severity = bundle.Warning
+		}
 		tree := files("fleet.yaml", test.yaml+"\n", "a.yaml", configMap)
 		maps.Copy(tree, needed(key))
 		r := load(tree, v1alpha1.GitRepoSpec{})
-		if broken := test.severity == bundle.Error; broken != (len(r.Bundles) == 0) || broken != (len(r.Broken) == 1) {
-			t.Errorf("%s: bundles %d, broken %v, problems %v", key, len(r.Bundles), r.Broken, r.Problems)
+		if len(r.Bundles) != 1 || len(r.Broken) != 0 {
+			t.Fatalf("%s: bundles %d, broken %v, problems %v", key, len(r.Bundles), r.Broken, r.Problems)
 		}
-		severity, named := "", test.severity == "" || key == "targets"
+		got, named := "", test.severity == "" || key == "targets"
 		for _, p := range r.Problems {
-			severity, named = p.Severity, named || strings.Contains(p.Message, key)
+			got, named = p.Severity, named || strings.Contains(p.Message, key)
 			if p.File != "fleet.yaml" || p.Line != 1 || p.Column == 0 {
 				t.Errorf("%s: place of %+v", key, p)
 			}
 		}
-		if severity != test.severity || !named {
-			t.Errorf("%s: severity %q, want %q; named %t: %v", key, severity, test.severity, named, r.Problems)
+		if got != severity || !named {
+			t.Errorf("%s: severity %q, want %q; named %t: %v", key, got, severity, named, r.Problems)
 		}
+		checkDeployable(t, key, r, test.severity == held)
+	}
+}
+
+// checkDeployable holds what the hub makes of a result against what is wanted.
+func checkDeployable(t *testing.T, key string, r bundle.Result, held bool) {
+	t.Helper()
+	name, d := r.Bundles[0].Name, r.Deployable()
+	if !held {
+		if len(d.Bundles) != 1 || len(d.Broken) != 0 || len(r.Bundles[0].Unsupported) != 0 {
+			t.Errorf("%s is not deployed: %v %v", key, d.Broken, d.Problems)
+		}
+		return
+	}
+	if diff := cmp.Diff([]string{key}, r.Bundles[0].Unsupported); diff != "" {
+		t.Errorf("%s: unsupported (-want +got):\n%s", key, diff)
+	}
+	if len(d.Bundles) != 0 || !slices.Equal(d.Broken, []string{name}) || len(d.Problems) != 1 || d.Problems[0].Severity != bundle.Error || d.Problems[0].Bundle != name {
+		t.Errorf("%s is deployed: broken %v, problems %v", key, d.Broken, d.Problems)
+	}
+	if r.Problems[0].Severity != bundle.Warning || len(r.Broken) != 0 {
+		t.Errorf("%s: Deployable changed what it was asked of", key)
 	}
 }
 
@@ -100,6 +129,8 @@ func needed(key string) fstest.MapFS {
 		return files("k/kustomization.yaml", "resources: []\n")
 	case "helm.chart", "helm.repo", "helm.version":
 		return files("c/Chart.yaml", "name: c\n")
+	case "yaml.overlays":
+		return files("overlays/a/b.yaml", configMap)
 	case "helm.valuesFiles":
 		return files("v.yaml", "a: 1\n")
 	}

@@ -24,6 +24,9 @@ type Bundle struct {
 	Spec v1alpha1.BundleSpec
 	// Files of the bundle, sorted by path; options file and nested bundles left out.
 	Files []File
+	// Unsupported are the keys that are read and that the hub does not act on yet,
+	// sorted; see Result.Deployable.
+	Unsupported []string
 	// Where maps paths such as "targetCustomizations[1].clusterSelector" to where they stand.
 	Where map[string]Position
 }
@@ -89,4 +92,7 @@ type Result struct {
 	// Unknown is true when the set of bundles itself could not be determined
 	// (a path that matches nothing, an unreadable tree): nothing may shrink.
 	Unknown bool
+
+	// livePaths are the Repo's, for Deployable.
+	livePaths map[string]string
 }

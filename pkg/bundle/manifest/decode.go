@@ -55,6 +55,39 @@ func Decode(file string, data []byte, opts Options) ([]Object, error) {
 	return d.objects, nil
 }
 
+// Document is one document of a file as a plain value; numbers are json.Number.
+type Document struct {
+	Line  int
+	Value any
+}
+
+// Documents reads the documents of a file that need not be objects, such as patches.
+func Documents(file string, data []byte) ([]Document, error) {
+	d := decoder{file: file}
+	var documents []Document
+	for _, doc := range split(data) {
+		value, err := d.value(doc)
+		if err != nil {
+			return nil, err
+		}
+		if value != nil {
+			documents = append(documents, Document{Line: doc.start(), Value: value})
+		}
+	}
+	return documents, nil
+}
+
+// Objects makes objects of documents, Lists flattened, as Decode does of text.
+func Objects(file string, documents []Document, opts Options) ([]Object, error) {
+	d := decoder{file: file, opts: opts}
+	for _, doc := range documents {
+		if err := d.addValue(doc.Value, doc.Line); err != nil {
+			return nil, err
+		}
+	}
+	return d.objects, nil
+}
+
 // asPrinted moves a fault's line into its message if it counts in printed text.
 func (d *decoder) asPrinted(err error) error {
 	f, ok := err.(*Fault)
@@ -127,8 +160,17 @@ type decoder struct {
 }
 
 func (d *decoder) document(doc document) error {
+	value, err := d.value(doc)
+	if err != nil || value == nil {
+		return err
+	}
+	return d.addValue(value, doc.start())
+}
+
+// value parses one document.
+func (d *decoder) value(doc document) (any, error) {
 	if err := CheckAliases(d.file, doc.data); err != nil {
-		return shift(err, doc.line-1)
+		return nil, shift(err, doc.line-1)
 	}
 	convert := yaml.YAMLToJSONStrict
 	if d.opts.Lenient {
@@ -136,20 +178,21 @@ func (d *decoder) document(doc document) error {
 	}
 	text, err := convert(doc.data)
 	if err != nil {
-		return yamlFault(d.file, doc.line-1, err)
+		return nil, yamlFault(d.file, doc.line-1, err)
 	}
 	var value any
 	if err := DecodeJSON(text, &value); err != nil {
-		return NewFault(d.file, doc.start(), InvalidYAML, "%v", err)
+		return nil, NewFault(d.file, doc.start(), InvalidYAML, "%v", err)
 	}
-	if value == nil {
-		return nil
-	}
+	return value, nil
+}
+
+func (d *decoder) addValue(value any, line int) error {
 	body, ok := value.(map[string]any)
 	if !ok {
-		return NewFault(d.file, doc.start(), InvalidObject, "not a Kubernetes object: want a mapping with apiVersion, kind and metadata")
+		return NewFault(d.file, line, InvalidObject, "not a Kubernetes object: want a mapping with apiVersion, kind and metadata")
 	}
-	return d.add(body, doc.start(), 0)
+	return d.add(body, line, 0)
 }
 
 // add takes an object, or each item of a List.
