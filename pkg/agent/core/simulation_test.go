@@ -20,13 +20,15 @@ type thing struct {
 	uid, owner, intent, hash string
 	revision                 int
 	edited                   bool
+	// password is a value that every render makes anew; an apply keeps it.
+	password int
 }
 
 func (t thing) print() string {
 	if t.edited {
 		return "edited"
 	}
-	return "print-" + t.hash
+	return fmt.Sprint("print-", t.hash, "-", t.password)
 }
 
 func (t thing) live() *core.Live {
@@ -70,11 +72,18 @@ type simulation struct {
 	writes  int      // on the cluster: applies that changed, deletes, state writes
 	lastTop core.Mark
 	log     []string
+
+	// dice are thrown for volatile values only, if there are any.
+	dice      *rand.Rand
+	passwords int
+	// renders tell contents apart that differ in volatile values only.
+	renders int
+	resent  int // applies of what was on the cluster already
 }
 
-func newSimulation(t *testing.T, seed uint64) *simulation {
+func newSimulation(t *testing.T, seed uint64, dice *rand.Rand) *simulation {
 	s := &simulation{
-		t: t, rand: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1_700_000_000, 0),
+		t: t, rand: rand.New(rand.NewPCG(seed, 1)), dice: dice, now: time.Unix(1_700_000_000, 0),
 		items: map[string]*core.Item{}, wanted: map[string]map[content.Key]string{}, removed: map[string]bool{}, kept: map[string]bool{}, ever: map[string]bool{},
 		lastWanted: map[string]map[content.Key]string{}, forbidden: map[string]bool{}, world: map[content.Key]thing{}, states: map[string]core.Inventory{},
 	}
@@ -120,11 +129,26 @@ func (s *simulation) list() {
 	keys := map[content.Key]bool{}
 	for _, k := range slices.Sorted(maps.Keys(s.world)) {
 		if s.world[k].owner != "" {
-			s.agent.Step(core.Observed{Key: k, Live: s.world[k].live()})
+			s.agent.Step(core.Observed{Key: k, Live: s.sight(k)})
 			keys[k] = true
 		}
 	}
 	s.agent.Step(core.Listed{Kind: "ConfigMap", Revision: fmt.Sprintf("%08d", s.revision), Keys: keys})
+}
+
+// sight is what a watch sees, explained: what differs from the content of whom
+// wants it in volatile values only is as desired.
+func (s *simulation) sight(k content.Key) *core.Live {
+	t := s.world[k]
+	live := t.live()
+	x, ok := s.agent.Expected(k)
+	if !ok || s.dice == nil || x.Print == t.print() {
+		return live
+	}
+	for _, d := range s.items[string(x.Content)].Objects {
+		live.AsDesired = live.AsDesired || d.Key == k && d.Hash == t.hash && !t.edited
+	}
+	return live
 }
 
 func key(i int) content.Key { return content.NewKey("", "ConfigMap", "ns", "k"+strconv.Itoa(i)) }
@@ -239,6 +263,9 @@ func (s *simulation) compose(before map[string]map[content.Key]string) {
 
 func (s *simulation) item(keys map[content.Key]string) string {
 	id := fmt.Sprint("content-", keys) // maps print sorted: equal wants have equal ids
+	if s.dice != nil {
+		id = fmt.Sprint(id, "-", s.renders)
+	}
 	item := &core.Item{ID: content.ID(id)}
 	if s.correct {
 		item.Options.DriftMode = "correct"
@@ -318,6 +345,9 @@ func (s *simulation) survey(wanted []core.Survey) {
 		r := core.SurveyResult{Key: w.Key}
 		if t, ok := s.world[w.Key]; ok {
 			r.Live = t.live()
+			if w.Content != "" {
+				r.Live = s.sight(w.Key)
+			}
 		}
 		if s.rand.IntN(20) == 0 {
 			r.Live, r.Unknown = nil, "timeout"
@@ -362,7 +392,14 @@ func (s *simulation) put(a core.Apply) {
 	t, ok := s.world[a.Key]
 	if !ok {
 		s.uids++
+		s.passwords++
 		t = thing{uid: "uid-" + strconv.Itoa(s.uids)}
+		if s.dice != nil {
+			t.password = s.passwords
+		}
+	}
+	if t.owner == a.Bundle && t.hash == a.Hash && t.intent == a.Intent && !t.edited {
+		s.resent++
 	}
 	next := t
 	next.owner, next.intent, next.hash, next.edited = a.Bundle, a.Intent, a.Hash, false
@@ -449,6 +486,9 @@ func (s *simulation) report(r protocol.Report) {
 
 // step does one random thing.
 func (s *simulation) step() {
+	if s.dice != nil {
+		s.churn()
+	}
 	switch n := s.rand.IntN(100); {
 	case n < 8:
 		s.change()
@@ -474,6 +514,29 @@ func (s *simulation) step() {
 		s.performOne()
 	}
 	s.ready()
+}
+
+// churn renders everything anew, or somebody rotates a password by hand.
+func (s *simulation) churn() {
+	switch s.dice.IntN(25) {
+	case 0:
+		s.renders++
+		s.compose(s.wanted)
+	case 1:
+		if keys := slices.Sorted(maps.Keys(s.world)); len(keys) > 0 {
+			s.rotate(keys[s.dice.IntN(len(keys))])
+		}
+	}
+}
+
+func (s *simulation) rotate(k content.Key) {
+	s.revision++
+	s.passwords++
+	t := s.world[k]
+	t.revision, t.password = s.revision, s.passwords
+	s.world[k] = t
+	s.note("somebody rotates %s to %d", k, t.password)
+	s.agent.Step(core.Observed{Key: k, Live: s.sight(k)})
 }
 
 func (s *simulation) performOne() {
@@ -513,7 +576,7 @@ func (s *simulation) meddle() {
 	}
 	t.edited = true
 	s.world[k] = t
-	s.agent.Step(core.Observed{Key: k, Live: t.live()})
+	s.agent.Step(core.Observed{Key: k, Live: s.sight(k)})
 }
 
 // calm ends the faults and lets everything run out.
@@ -561,6 +624,40 @@ func (s *simulation) check() {
 	if s.writes > 0 {
 		s.fail("%d writes at rest after a restart", s.writes)
 	}
+	if s.dice != nil {
+		s.checkVolatile()
+	}
+}
+
+// checkVolatile renders everything anew and rotates every password: nothing
+// that is on the cluster is sent again for it, by an agent that was there or by
+// one that comes back.
+func (s *simulation) checkVolatile() {
+	s.t.Helper()
+	before := maps.Clone(s.world)
+	s.resent, s.renders = 0, s.renders+1
+	s.compose(s.wanted)
+	s.calm()
+	for k, t := range before {
+		if s.world[k] != t {
+			s.fail("%s is %+v after a render that changed nothing, was %+v", k, s.world[k], t)
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(s.world)) {
+		s.rotate(k)
+	}
+	before = maps.Clone(s.world)
+	s.calm()
+	s.restart()
+	s.calm()
+	for k, t := range before {
+		if s.world[k] != t {
+			s.fail("%s is %+v after a rotation, was %+v", k, s.world[k], t)
+		}
+	}
+	if s.resent > 0 {
+		s.fail("%d objects were sent again because of values that are volatile", s.resent)
+	}
 }
 
 func (s *simulation) everKept(uid string) bool { return s.ever[uid] }
@@ -584,12 +681,13 @@ func TestTheAgentConvergesAndNeverDeletesWithoutCause(t *testing.T) {
 		count = n
 	}
 	for seed := first; seed < first+uint64(count); seed++ {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { simulate(t, seed) })
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { simulate(t, seed, nil) })
+		t.Run(fmt.Sprint("volatile, seed ", seed), func(t *testing.T) { simulate(t, seed, rand.New(rand.NewPCG(seed, 2))) })
 	}
 }
 
-func simulate(t *testing.T, seed uint64) {
-	s := newSimulation(t, seed)
+func simulate(t *testing.T, seed uint64, dice *rand.Rand) {
+	s := newSimulation(t, seed, dice)
 	for range 300 {
 		s.step()
 	}
@@ -610,7 +708,7 @@ func TestSeedsThatOnceFailed(t *testing.T) {
 		"the next owner slept through the failure of a delete":                         {119530},
 	} {
 		for _, seed := range seeds {
-			t.Run(fmt.Sprint(symptom, " ", seed), func(t *testing.T) { simulate(t, seed) })
+			t.Run(fmt.Sprint(symptom, " ", seed), func(t *testing.T) { simulate(t, seed, nil) })
 		}
 	}
 }
