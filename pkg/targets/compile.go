@@ -7,8 +7,6 @@ import (
 
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/bundle"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 )
 
 // Input is one bundle as targeting sees it.
@@ -41,12 +39,12 @@ type Compiled struct {
 	policies        []policy
 	// namespaceSelector is what the policies ask of the namespace on the cluster.
 	namespaceSelector string
-	where           map[string]bundle.Position
-	targets         []rule
-	restrictions    []rule
-	customizations  []rule
-	allMatches      bool
-	base            *optionSet
+	where             map[string]bundle.Position
+	targets           []rule
+	restrictions      []rule
+	customizations    []rule
+	allMatches        bool
+	base              *optionSet
 	// first holds the option set of each customization when it is the only one.
 	first []*optionSet
 	spec  v1alpha1.BundleSpec
@@ -67,9 +65,9 @@ type rule struct {
 type criteria struct {
 	empty         bool
 	clusterName   string
-	selector      labels.Selector
+	selector      *selector
 	group         string
-	groupSelector labels.Selector
+	groupSelector *selector
 }
 
 // Compile prepares a bundle's targeting. It fails on a selector that has no
@@ -133,12 +131,4 @@ func compileCriteria(from v1alpha1.Criteria) (criteria, error) {
 	}
 	c.empty = c.clusterName == "" && c.group == "" && c.selector == nil && c.groupSelector == nil
 	return c, nil
-}
-
-// compileSelector keeps absent (nil) apart from empty, which selects everything.
-func compileSelector(s *metav1.LabelSelector) (labels.Selector, error) {
-	if s == nil {
-		return nil, nil
-	}
-	return metav1.LabelSelectorAsSelector(s)
 }

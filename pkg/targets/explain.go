@@ -1,201 +1,149 @@
 package targets
 
 import (
-	"fmt"
+	"errors"
 	"strings"
 
 	"github.com/muster-dev/muster/pkg/bundle"
-	"k8s.io/apimachinery/pkg/labels"
 )
 
-// Explain decides as Resolve does and says why: every rule looked at, the terms
-// that failed, and what would change a negative answer.
+// Explain decides as Resolve does and says why: every rule looked at in its
+// order, the terms that failed, and what would change a negative answer.
 func (c *Compiled) Explain(cl Cluster, g *Groups) Match {
 	t := &tracer{}
 	m := c.resolve(cl, g, t)
 	m.Trace = t.steps
-	if m.Matched || m.Err != nil {
-		return m
+	var denied *Denied
+	switch {
+	case m.Matched:
+	case errors.As(m.Err, &denied):
+		m.WouldMatchIf = c.wouldAllow()
+	case m.Err != nil:
+	case len(t.denying) > 0:
+		m.WouldMatchIf = strings.Join(t.denying, " and ") + " did not say doNotDeploy"
+	default:
+		if m.WouldMatchIf = t.needs; m.WouldMatchIf == "" && len(c.targets) == 0 {
+			m.WouldMatchIf = "it had a target such as clusterSelector: {}"
+		}
+		if t.nearest != "" {
+			m.Reason += ": " + t.nearest
+		}
 	}
-	if t.nearest != "" && strings.HasPrefix(m.Reason, "no target") {
-		m.Reason += ": " + t.nearest
-	}
-	m.WouldMatchIf = wouldMatchIf(m, t)
 	return m
 }
+
+// The results of steps.
+const (
+	resultMatch   = "match"
+	resultNoMatch = "no match"
+	resultError   = "error"
+	resultNext    = "would match next"
+	resultAllowed = "allowed"
+	resultDenied  = "denied"
+	resultLater   = "decided on the cluster"
+)
 
 // tracer writes down what resolve looks at; a nil one does nothing.
 type tracer struct {
 	steps []Step
-	// nearest is the failing target closest to matching, needs what it lacks.
+	// nearest is the failing rule closest to matching, needs what it lacks.
 	nearest, needs string
 	missing        int
+	// denying are the rules taken that say doNotDeploy.
+	denying []string
+}
+
+func (t *tracer) add(rule string, where bundle.Position, result string) *Step {
+	t.steps = append(t.steps, Step{Step: len(t.steps) + 1, Rule: rule, File: where.File, Line: where.Line, Result: result})
+	return &t.steps[len(t.steps)-1]
 }
 
 func (t *tracer) note(rule string, where bundle.Position, result string) {
-	if t == nil {
-		return
+	if t != nil {
+		t.add(rule, where, result)
 	}
-	t.steps = append(t.steps, Step{Step: len(t.steps) + 1, Rule: rule, File: where.File, Line: where.Line, Result: result})
 }
 
-// failing is one term that does not hold.
-type failing struct{ term, got, want string }
-
-func (f failing) String() string { return f.term + ": " + f.got }
-
+// rule writes down one entry of targets, restrictions or customizations.
 func (t *tracer) rule(r *rule, kind string, cl Cluster, g *Groups, ok bool, err error) {
 	if t == nil {
 		return
 	}
-	t.note(kind+" "+r.label, r.where, outcome(r, ok, err))
-	s := &t.steps[len(t.steps)-1]
-	if err != nil {
-		s.Got = err.Error()
-		return
-	}
-	if ok {
-		s.Term, s.Got = r.criteria.String(), "all hold"
-		t.nearest, t.needs, t.missing = "", "", 0 // what failed before no longer matters
-		return
-	}
-	terms := r.failing(cl, g)
-	s.Term, s.Got, s.Want = terms[0].term, terms[0].got, terms[0].want
-	if kind != "customization" && (t.nearest == "" || len(terms) < t.missing) {
-		t.nearest, t.needs, t.missing = joinTerms(terms), joinWants(terms)+" ("+r.label+")", len(terms)
-	}
-}
-
-func outcome(r *rule, ok bool, err error) string {
+	s := t.add(kind+" "+r.label, r.where, outcome(r, kind, ok, err))
 	switch {
 	case err != nil:
-		return "error"
-	case ok && r.doNotDeploy:
-		return "match, doNotDeploy"
+		s.Got = err.Error()
 	case ok:
-		return "match"
-	}
-	return "no match"
-}
-
-func wouldMatchIf(m Match, t *tracer) string {
-	if strings.HasSuffix(m.Reason, "says doNotDeploy") {
-		return strings.TrimSuffix(m.Reason, " says doNotDeploy") + " did not say doNotDeploy"
-	}
-	return t.needs
-}
-
-func joinTerms(terms []failing) string {
-	var out []string
-	for _, f := range terms {
-		out = append(out, f.String())
-	}
-	return strings.Join(out, ", ")
-}
-
-func joinWants(terms []failing) string {
-	var out []string
-	for _, f := range terms {
-		out = append(out, f.want)
-	}
-	return strings.Join(out, " and ")
-}
-
-// String writes criteria as a person would say them.
-func (c *criteria) String() string {
-	var parts []string
-	if c.clusterName != "" {
-		parts = append(parts, "cluster "+c.clusterName)
-	}
-	if c.selector != nil {
-		parts = append(parts, orAll(c.selector))
-	}
-	if c.group != "" {
-		parts = append(parts, "group "+c.group)
-	}
-	if c.groupSelector != nil {
-		parts = append(parts, "group with "+orAll(c.groupSelector))
-	}
-	return strings.Join(parts, " and ")
-}
-
-func orAll(s labels.Selector) string {
-	if s.Empty() {
-		return "any labels"
-	}
-	return s.String()
-}
-
-// failing lists the terms that do not hold for a cluster; there is at least one
-// when match said no.
-func (c *criteria) failing(cl Cluster, g *Groups) []failing {
-	if c.empty {
-		return []failing{{"no criteria", "an entry without criteria matches no cluster", "it had a criterion such as clusterSelector: {}"}}
-	}
-	var out []failing
-	if c.clusterName != "" && c.clusterName != cl.Name {
-		out = append(out, failing{"clusterName=" + c.clusterName, "cluster is " + cl.Name, "the cluster were named " + c.clusterName})
-	}
-	if c.selector != nil {
-		out = append(out, failingLabels(c.selector, cl.Labels)...)
-	}
-	if c.group != "" {
-		out = append(out, failingGroup(c.group, cl, g)...)
-	}
-	if c.groupSelector != nil {
-		if ok, err := inSelectedGroup(cl, g, c.groupSelector); !ok && err == nil {
-			term := "clusterGroupSelector " + orAll(c.groupSelector)
-			out = append(out, failing{term, "no group of the cluster has these labels (" + groupsOf(cl, g) + ")", "the cluster were in a group with " + orAll(c.groupSelector)})
+		s.Term, s.Got = r.criteria.String(), "all hold"
+		t.passed()
+		if r.denies(kind) {
+			t.denying = append(t.denying, r.label)
+		}
+	default:
+		failed := r.failing(cl, g)
+		s.fail(failed)
+		// A customization that fails withholds nothing, and a target that denies grants nothing.
+		if kind != kindCustomization && !r.denies(kind) {
+			t.near(failed, r.label)
 		}
 	}
-	return out
 }
 
-func failingLabels(s labels.Selector, have map[string]string) []failing {
-	requirements, _ := s.Requirements()
-	var out []failing
-	for _, r := range requirements {
-		if r.Matches(labels.Set(have)) {
+// next names the entry that would decide if the ones before it did not.
+func (t *tracer) next(rest []rule, kind string, cl Cluster, g *Groups) {
+	if t == nil {
+		return
+	}
+	for i := range rest {
+		if ok, err := rest[i].match(cl, g); err != nil || !ok {
 			continue
 		}
-		got := "cluster has no label " + r.Key()
-		if v, ok := have[r.Key()]; ok {
-			got = fmt.Sprintf("cluster has %s=%s", r.Key(), v)
+		s := t.add(kind+" "+rest[i].label, rest[i].where, resultNext)
+		s.Term, s.Got = rest[i].criteria.String(), "all hold, and an earlier "+kind+" was taken"
+		if rest[i].denies(kind) {
+			s.Result += ", doNotDeploy"
 		}
-		out = append(out, failing{r.String(), got, "the cluster had " + r.String()})
+		return
 	}
-	if len(out) == 0 && !s.Matches(labels.Set(have)) {
-		out = append(out, failing{s.String(), "the selector selects nothing", "the selector selected something"})
-	}
-	return out
 }
 
-func failingGroup(name string, cl Cluster, g *Groups) []failing {
-	found := g.find(cl.Workspace, name)
+// near keeps the rule that lacks least, the first of equals.
+func (t *tracer) near(failed []failing, label string) {
+	if t.nearest == "" || len(failed) < t.missing {
+		t.nearest, t.needs, t.missing = joinTerms(failed), joinWants(failed)+" ("+label+")", len(failed)
+	}
+}
+
+// passed forgets what failed before: it no longer matters.
+func (t *tracer) passed() { t.nearest, t.needs, t.missing = "", "", 0 }
+
+// fail writes down one failing term, or all of them side by side.
+func (s *Step) fail(failed []failing) {
+	var terms, got []string
+	for _, f := range failed {
+		terms, got = append(terms, f.term), append(got, f.got)
+	}
+	s.Term, s.Got, s.Want = strings.Join(terms, ", "), strings.Join(got, ", "), joinWants(failed)
+}
+
+// The kinds of rules, as steps name them.
+const (
+	kindTarget        = "target"
+	kindRestriction   = "restriction"
+	kindCustomization = "customization"
+)
+
+// denies tells whether a match here means no deployment; a restriction never does.
+func (r *rule) denies(kind string) bool { return r.doNotDeploy && kind != kindRestriction }
+
+func outcome(r *rule, kind string, ok bool, err error) string {
 	switch {
-	case found == nil:
-		return []failing{{"clusterGroup=" + name, "there is no such group in workspace " + cl.Workspace, "there were a ClusterGroup " + name}}
-	case found.holds(cl):
-		return nil
-	case found.selector == nil:
-		return []failing{{"clusterGroup=" + name, "the group has no selector", "the group had a selector"}}
+	case err != nil:
+		return resultError
+	case ok && r.denies(kind):
+		return resultMatch + ", doNotDeploy"
+	case ok:
+		return resultMatch
 	}
-	out := failingLabels(found.selector, cl.Labels)
-	for i := range out {
-		out[i].term = "clusterGroup=" + name + " (" + out[i].term + ")"
-	}
-	return out
+	return resultNoMatch
 }
-
-func groupsOf(cl Cluster, g *Groups) string {
-	names := g.Of(cl)
-	if len(names) == 0 {
-		return "it is in no group"
-	}
-	return "it is in " + strings.Join(names, ", ")
-}
-
-func (t *tracer) noMapping(workspace string, cl Cluster)           {}
-func (t *tracer) noWorkspace(cl Cluster)                           {}
-func (t *tracer) mapping(m *mapping, cl Cluster, ok bool, e error) {}
-func (t *tracer) policies(c *Compiled, set *optionSet)             {}

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"k8s.io/apimachinery/pkg/labels"
 )
 
 // Groups are the ClusterGroups of all workspaces, compiled. They are values:
@@ -16,8 +14,8 @@ type Groups struct {
 
 type group struct {
 	name     string
-	labels   labels.Set
-	selector labels.Selector // nil selects nothing
+	labels   map[string]string
+	selector *selector // nil selects nothing
 	err      error
 }
 
@@ -76,5 +74,5 @@ func (g *Groups) find(workspace, name string) *group {
 }
 
 func (g *group) holds(cl Cluster) bool {
-	return g.selector != nil && g.selector.Matches(labels.Set(cl.Labels))
+	return g.selector != nil && g.selector.selects(cl.Labels)
 }

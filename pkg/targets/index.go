@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"maps"
 	"slices"
-
-	"k8s.io/apimachinery/pkg/labels"
 )
 
 // Index answers which bundles may decide differently after a cluster or a group
@@ -111,7 +109,7 @@ func (ix *Index) ClusterChanged(before, after Cluster, g *Groups) []string {
 // regrouped adds the bundles that ask for a group the cluster entered or left.
 func (ix *Index) regrouped(before, after Cluster, g *Groups, touched map[string]bool) {
 	for _, each := range g.in(after.Workspace) {
-		if each.selector == nil || each.selector.Matches(labels.Set(before.Labels)) == each.selector.Matches(labels.Set(after.Labels)) {
+		if each.selector == nil || each.selector.selects(before.Labels) == each.selector.selects(after.Labels) {
 			continue
 		}
 		maps.Copy(touched, ix.byGroup[place{after.Workspace, each.name}])

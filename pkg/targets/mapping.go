@@ -9,7 +9,6 @@ import (
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/bundle"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 )
 
 // Mapping is a BundleNamespaceMapping of the bundle's workspace. It makes the
@@ -32,9 +31,9 @@ func MappingOf(m *v1alpha1.BundleNamespaceMapping) Mapping {
 type mapping struct {
 	name       string
 	where      bundle.Position
-	labels     labels.Set // the bundle's
-	bundles    labels.Selector
-	namespaces labels.Selector
+	labels     map[string]string // the bundle's
+	bundles    *selector
+	namespaces *selector
 	takes      bool // the bundle is among bundles
 	err        error
 }
@@ -52,15 +51,15 @@ func compileMapping(from Mapping, bundleLabels map[string]string) mapping {
 	m := mapping{name: from.Name, where: from.Where, labels: bundleLabels}
 	var badBundles, badNamespaces error
 	if m.bundles, badBundles = compileSelector(from.BundleSelector); badBundles != nil {
-		m.bundles = labels.Everything() // unknown: it may be among them
+		m.bundles = everything() // unknown: it may be among them
 	}
 	if m.namespaces, badNamespaces = compileSelector(from.NamespaceSelector); badNamespaces != nil {
-		m.namespaces = labels.Everything()
+		m.namespaces = everything()
 	}
 	if err := errors.Join(badBundles, badNamespaces); err != nil {
 		m.err = fmt.Errorf("mapping %s: selector: %w", from.Name, err)
 	}
-	m.takes = m.bundles != nil && m.bundles.Matches(m.labels)
+	m.takes = m.bundles != nil && m.bundles.selects(m.labels)
 	return m
 }
 
@@ -68,7 +67,7 @@ func compileMapping(from Mapping, bundleLabels map[string]string) mapping {
 // mapping that cannot be understood is no answer for those it may select:
 // neither does it grant, nor does it take away what was granted.
 func (m *mapping) reaches(workspace map[string]string) (bool, error) {
-	if !m.takes || m.namespaces == nil || !m.namespaces.Matches(labels.Set(workspace)) {
+	if !m.takes || m.namespaces == nil || !m.namespaces.selects(workspace) {
 		return false, nil
 	}
 	return m.err == nil, m.err

@@ -220,21 +220,21 @@ func (s *optionSet) forCluster(cl Cluster) final {
 	if len(s.keys) == 0 {
 		return s.static
 	}
-	var key strings.Builder
+	var room [128]byte
+	key := room[:0]
 	for _, k := range s.keys {
-		key.WriteString(cl.Labels[k])
-		key.WriteByte(0)
+		key = append(append(key, cl.Labels[k]...), 0)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if f, ok := s.variants[key.String()]; ok {
+	if f, ok := s.variants[string(key)]; ok {
 		return f
 	}
 	if len(s.variants) >= maxVariants {
 		clear(s.variants)
 	}
 	f := s.fill(cl.Labels)
-	s.variants[key.String()] = f
+	s.variants[string(key)] = f
 	return f
 }
 

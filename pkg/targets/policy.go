@@ -8,7 +8,6 @@ import (
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/bundle"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 )
 
 // Policy is a Policy of the bundle's workspace; a bundle must satisfy them all.
@@ -45,7 +44,7 @@ type policy struct {
 	name       string
 	where      bundle.Position
 	namespaces []string // sorted; empty allows any
-	selector   labels.Selector
+	selector   *selector
 	err        error
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/muster-dev/muster/pkg/bundle"
-	"k8s.io/apimachinery/pkg/labels"
 )
 
 // Resolve decides whether a cluster gets the bundle and with what options. It
@@ -29,7 +28,7 @@ func (c *Compiled) resolve(cl Cluster, g *Groups, t *tracer) Match {
 		m.Target, m.Where = target.label, target.where
 	}
 	if target == nil && !c.everywhere {
-		return t.refuse(m, "no target matches the cluster")
+		return t.refuse(m, c.untargeted())
 	}
 	if target != nil && target.doNotDeploy {
 		return t.refuse(m, target.label+" says doNotDeploy")
@@ -48,19 +47,27 @@ func (c *Compiled) resolve(cl Cluster, g *Groups, t *tracer) Match {
 	return c.deploy(m, set, cl, t)
 }
 
+func (c *Compiled) untargeted() string {
+	if len(c.targets) == 0 {
+		return "the bundle has no targets"
+	}
+	return "no target matches the cluster"
+}
+
 // target is the first entry of targets that matches; later ones are not looked at.
 func (c *Compiled) target(cl Cluster, g *Groups, t *tracer) (*rule, error) {
 	if c.everywhere {
-		t.note("a bundle made by hand without targets goes to every cluster", bundle.Position{}, "match")
+		t.note("a bundle made by hand without targets goes to every cluster", bundle.Position{}, resultMatch)
 		return nil, nil
 	}
 	for i := range c.targets {
 		ok, err := c.targets[i].match(cl, g)
-		t.rule(&c.targets[i], "target", cl, g, ok, err)
+		t.rule(&c.targets[i], kindTarget, cl, g, ok, err)
 		if err != nil {
 			return nil, err
 		}
 		if ok {
+			t.next(c.targets[i+1:], kindTarget, cl, g)
 			return &c.targets[i], nil
 		}
 	}
@@ -74,7 +81,7 @@ func (c *Compiled) allowed(cl Cluster, g *Groups, t *tracer) (bool, error) {
 	}
 	for i := range c.restrictions {
 		ok, err := c.restrictions[i].match(cl, g)
-		t.rule(&c.restrictions[i], "restriction", cl, g, ok, err)
+		t.rule(&c.restrictions[i], kindRestriction, cl, g, ok, err)
 		if err != nil || ok {
 			return ok, err
 		}
@@ -110,7 +117,7 @@ func (c *Compiled) take(taken []int, cl Cluster, g *Groups, t *tracer) ([]int, e
 	for i := range c.customizations {
 		r := &c.customizations[i]
 		ok, err := r.match(cl, g)
-		t.rule(r, "customization", cl, g, ok, err)
+		t.rule(r, kindCustomization, cl, g, ok, err)
 		if err != nil {
 			return nil, err
 		}
@@ -118,6 +125,7 @@ func (c *Compiled) take(taken []int, cl Cluster, g *Groups, t *tracer) ([]int, e
 			taken = append(taken, i)
 		}
 		if ok && !c.allMatches {
+			t.next(c.customizations[i+1:], kindCustomization, cl, g)
 			break
 		}
 	}
@@ -156,7 +164,7 @@ func (c *criteria) match(cl Cluster, g *Groups) (bool, error) {
 		return false, nil
 	case c.clusterName != "" && c.clusterName != cl.Name:
 		return false, nil
-	case c.selector != nil && !c.selector.Matches(labels.Set(cl.Labels)):
+	case c.selector != nil && !c.selector.selects(cl.Labels):
 		return false, nil
 	}
 	if c.group != "" {
@@ -178,11 +186,11 @@ func inGroup(cl Cluster, g *Groups, name string) (bool, error) {
 	return found.holds(cl), found.err
 }
 
-func inSelectedGroup(cl Cluster, g *Groups, selector labels.Selector) (bool, error) {
+func inSelectedGroup(cl Cluster, g *Groups, selector *selector) (bool, error) {
 	var broken error
 	groups := g.in(cl.Workspace)
 	for i := range groups {
-		if !selector.Matches(groups[i].labels) {
+		if !selector.selects(groups[i].labels) {
 			continue
 		}
 		if groups[i].err != nil {

@@ -22,14 +22,16 @@ func TestColumnsAndShortNamesAreWhatKubectlShows(t *testing.T) {
 		short   string
 		columns []string
 	}{
-		"gitrepos":       {"mgr", []string{"Name", "Repo", "Commit", "Bundles", "Deployed", "Ready", "Reason", "Age", "Message"}},
-		"bundles":        {"mb", []string{"Name", "Path", "Gen", "Clusters", "Ready", "Reason", "Age", "Message"}},
-		"clusters":       {"mc", []string{"Name", "Bundles", "Connected", "Last-Seen", "Version", "Ready", "Reason", "Age"}},
-		"clustergroups":  {"mcg", []string{"Name", "Clusters", "Age"}},
-		"assignments":    {"ma", []string{"Name", "Epoch", "Revision", "Bundles", "Removals", "Age"}},
-		"clusterreports": {"mcr", []string{"Name", "Revision", "Ready", "Not-Ready", "Age"}},
-		"rollouts":       {"mro", []string{"Name", "Gen", "Clusters", "Held", "Age"}},
-		"jointokens":     {"mjt", []string{"Name", "Cluster", "Uses", "Max-Uses", "Expires", "Age"}},
+		"gitrepos":                {"mgr", []string{"Name", "Repo", "Commit", "Bundles", "Deployed", "Ready", "Reason", "Age", "Message"}},
+		"bundles":                 {"mb", []string{"Name", "Path", "Gen", "Clusters", "Ready", "Reason", "Age", "Message"}},
+		"clusters":                {"mc", []string{"Name", "Bundles", "Connected", "Last-Seen", "Version", "Ready", "Reason", "Age"}},
+		"clustergroups":           {"mcg", []string{"Name", "Clusters", "Age"}},
+		"assignments":             {"ma", []string{"Name", "Epoch", "Revision", "Bundles", "Removals", "Age"}},
+		"clusterreports":          {"mcr", []string{"Name", "Revision", "Ready", "Not-Ready", "Age"}},
+		"rollouts":                {"mro", []string{"Name", "Gen", "Clusters", "Held", "Age"}},
+		"jointokens":              {"mjt", []string{"Name", "Cluster", "Uses", "Max-Uses", "Expires", "Age"}},
+		"policies":                {"mpol", []string{"Name", "Namespaces", "Namespace-Selector", "Age"}},
+		"bundlenamespacemappings": {"mbnm", []string{"Name", "Bundles", "Workspaces", "Age"}},
 	} {
 		t.Run(resource, func(t *testing.T) {
 			if diff := cmp.Diff(want.columns, columns(t, clients, resource)); diff != "" {
