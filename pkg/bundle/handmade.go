@@ -13,9 +13,9 @@ import (
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 )
 
-// HandMade reads a Bundle that a user wrote: its resources become files, and its
-// options are judged as those of a fleet.yaml are. With an error among the
-// problems the bundle keeps what was live.
+// HandMade reads a Bundle that a user wrote: its resources become Files, from
+// which Kind follows, and its options are judged as those of a fleet.yaml are.
+// With an error among the problems the bundle keeps what was live.
 func HandMade(name string, spec v1alpha1.BundleSpec) (Bundle, []Problem) {
 	r := &reading{loader: &loader{}, c: candidate{dir: "."}}
 	r.options.BundleOptions, r.options.TargetCustomizations = spec.BundleOptions, spec.TargetCustomizations
@@ -61,7 +61,7 @@ func (r *reading) addResources(resources []v1alpha1.BundleResource) {
 	for i, res := range resources {
 		name := res.Name
 		if name == "" {
-			name = fmt.Sprintf("resource-%03d.yaml", i) // Fleet lets it be empty
+			name = fmt.Sprintf("resource-%d.yaml", i) // Fleet lets it be empty
 		}
 		clean, err := cleanPath(name)
 		if err == nil && strings.HasPrefix(clean, fetchedCharts) {
@@ -89,7 +89,7 @@ func decodeResource(res v1alpha1.BundleResource) ([]byte, error) {
 	if res.Encoding == "" {
 		return []byte(res.Content), nil
 	}
-	packed, err := base64.StdEncoding.DecodeString(res.Content)
+	packed, err := base64.StdEncoding.DecodeString(strings.TrimSpace(res.Content))
 	if err != nil || res.Encoding == "base64" {
 		return packed, err
 	}

@@ -29,7 +29,7 @@ func TestAHandMadeBundleIsReadAndJudged(t *testing.T) {
 	yes := true
 	good := v1alpha1.BundleSpec{Resources: []v1alpha1.BundleResource{
 		{Name: "z.yaml", Content: configMap},
-		{Name: "a.yaml", Content: base64.StdEncoding.EncodeToString([]byte(configMap)), Encoding: "base64"},
+		{Name: "a.yaml", Content: base64.StdEncoding.EncodeToString([]byte(configMap)) + "\n", Encoding: "base64"},
 		{Name: "sub/b.yaml", Content: zipped(t, []byte(configMap)), Encoding: "base64+gz"},
 		{Content: configMap},
 	}}
@@ -41,8 +41,18 @@ func TestAHandMadeBundleIsReadAndJudged(t *testing.T) {
 			t.Errorf("%s is %q", f.Path, f.Data)
 		}
 	}
-	if diff := cmp.Diff([]string{"a.yaml", "resource-003.yaml", "sub/b.yaml", "z.yaml"}, names); diff != "" || len(problems) != 0 || b.Kind != bundle.KindRaw {
+	if diff := cmp.Diff([]string{"a.yaml", "resource-3.yaml", "sub/b.yaml", "z.yaml"}, names); diff != "" || len(problems) != 0 || b.Kind != bundle.KindRaw {
 		t.Errorf("problems %v, files (-want +got):\n%s", problems, diff)
+	}
+	remote := "oci://registry.example/app"
+	for name, spec := range map[string]v1alpha1.BundleSpec{
+		"helm.chart": {BundleOptions: v1alpha1.BundleOptions{Helm: &v1alpha1.HelmOptions{Chart: &remote}}},
+		"dependsOn":  {DependsOn: []v1alpha1.Dependency{{Name: "x"}}},
+	} {
+		b, problems := bundle.HandMade("mine", spec)
+		if len(problems) != 1 || problems[0].Severity != bundle.Error || !slices.Equal(b.Unsupported, []string{name}) {
+			t.Errorf("%s: unsupported %v, problems %v", name, b.Unsupported, problems)
+		}
 	}
 	bad := map[string]v1alpha1.BundleSpec{
 		bundle.CodeUnreadable:    {Resources: []v1alpha1.BundleResource{{Name: "a.yaml", Content: "!", Encoding: "base64"}}},
@@ -58,6 +68,10 @@ func TestAHandMadeBundleIsReadAndJudged(t *testing.T) {
 		}) {
 			t.Errorf("%s: %v", code, problems)
 		}
+	}
+	taken := v1alpha1.BundleSpec{Resources: []v1alpha1.BundleResource{{Name: bundle.ChartRef{Chart: remote}.File(), Content: "x"}}}
+	if b, problems := bundle.HandMade("mine", taken); len(b.Files) != 0 || len(problems) != 1 || problems[0].Code != bundle.CodeInvalidPath {
+		t.Errorf("a resource in the place of a fetched chart: %d files, %v", len(b.Files), problems)
 	}
 	bomb := v1alpha1.BundleResource{Name: "a.yaml", Content: zipped(t, make([]byte, 16<<20)), Encoding: "base64+gz"}
 	if b, problems := bundle.HandMade("mine", v1alpha1.BundleSpec{Resources: []v1alpha1.BundleResource{bomb}}); len(b.Files) != 0 || len(problems) != 1 {

@@ -16,6 +16,9 @@ import (
 // its size; larger ones are left to the renderer, which is a limited process.
 const maxCheckBytes = 1 << 20
 
+// overlaysDir holds the overlays of a raw bundle, each in a directory of its own.
+const overlaysDir = "overlays/"
+
 // isManifest tells whether a file of a raw bundle is read as Kubernetes objects.
 func isManifest(name string) bool { return isYAML(name) || strings.HasSuffix(name, ".json") }
 
@@ -33,7 +36,7 @@ func (r *reading) judgeManifests(files []File) {
 	}
 	found := 0
 	for _, f := range files {
-		if isManifest(f.Path) && !strings.HasPrefix(f.Path, "overlays/") && len(f.Data) <= maxCheckBytes && found < maxProblems {
+		if isManifest(f.Path) && !strings.HasPrefix(f.Path, overlaysDir) && len(f.Data) <= maxCheckBytes && found < maxProblems {
 			problems := CheckManifest(path.Join(r.c.dir, f.Path), f.Data)
 			found += len(problems)
 			r.add(problems...)

@@ -3,9 +3,7 @@ package bundle
 import (
 	"encoding/json"
 	"fmt"
-	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
@@ -199,33 +197,3 @@ func judgeLocal(value *string, key string, reject func(string, string, ...any)) 
 
 // isReset tells whether a text of a customization takes back what the bundle says.
 func isReset(s string) bool { return s == "" || s == "-" }
-
-// Keys returns every key of the options file, sorted, blocks such as helm laid
-// open one level: what docs and completion are made from.
-func Keys() []string {
-	w := newWalker("")
-	var keys []string
-	for name, t := range w.fieldsOf(reflect.TypeFor[optionsFile]()) {
-		block := blockOf(w, t)
-		// These two mean something by being there, whatever is in them.
-		if block == nil || name == "rollout" || name == "rolloutStrategy" {
-			keys = append(keys, name)
-			continue
-		}
-		for field := range block {
-			keys = append(keys, name+"."+field)
-		}
-	}
-	slices.Sort(keys)
-	return keys
-}
-
-func blockOf(w *walker, t reflect.Type) map[string]reflect.Type {
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	if t.Kind() != reflect.Struct {
-		return nil
-	}
-	return w.fieldsOf(t)
-}

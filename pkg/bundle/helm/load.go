@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,51 +13,110 @@ import (
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/ignore"
 
+	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/bundle"
 	"github.com/muster-dev/muster/pkg/bundle/manifest"
 )
 
-// loaded is a chart and where it lies in the bundle.
+// loaded is a chart with its dependencies, and where it lies.
 type loaded struct {
 	*chart.Chart
-	// dir of the chart in the bundle; "." for its root.
-	dir string
-	// archive it was read from, "" for a directory.
-	archive string
+	// place of the chart: its directory or archive in the bundle ("." for the
+	// root), or for one that was fetched a name that people recognise.
+	place string
+	// places of its files in the bundle.
+	places map[*chart.File]string
+	// templates are the places by the names the engine gives them; see settle.
+	templates map[string]string
 }
 
-// load finds the chart in the bundle.
-func load(files []bundle.File, location string) (*loaded, error) {
-	if strings.Contains(location, "://") {
-		return nil, manifest.NewFault("", 0, manifest.NotSupportedYet, "not supported yet: helm.chart from %s; commit the chart to the repository", scheme(location))
+// load finds the chart a release names and completes it with its dependencies.
+func load(files []bundle.File, r Release) (*loaded, error) {
+	from := newReader()
+	c := &loaded{places: from.places}
+	var err error
+	if ref, remote := r.remote(); remote {
+		c.place = fetchedName(ref)
+		c.Chart, err = from.fetched(files, ref, c.place)
+	} else {
+		err = c.local(from, files, r)
 	}
-	at := path.Clean(strings.TrimPrefix(location, "./"))
-	if path.IsAbs(location) || at == ".." || strings.HasPrefix(at, "../") {
-		return nil, manifest.NewFault("", 0, manifest.PathRefused, "helm.chart %q leaves the bundle", location)
+	return c, err
+}
+
+// remote is the chart's reference if it comes from outside of the bundle.
+func (r Release) remote() (bundle.ChartRef, bool) {
+	return bundle.RemoteChart(v1alpha1.BundleOptions{Helm: &v1alpha1.HelmOptions{Chart: &r.Chart, Repo: &r.Repo, Version: &r.Version}})
+}
+
+// fetchedName is what faults call a fetched chart: the archive's path among the
+// files is a digest.
+func fetchedName(ref bundle.ChartRef) string {
+	name := strings.TrimSuffix(path.Base(ref.Chart), ".tgz")
+	if ref.Version != "" {
+		name += "-" + ref.Version
 	}
-	for _, f := range files {
-		if f.Path == at {
-			return loadArchive(f)
+	return manifest.Clean(name) + ".tgz"
+}
+
+// fetched reads a chart's archive that was added to the files.
+func (r *reader) fetched(files []bundle.File, ref bundle.ChartRef, place string) (*chart.Chart, error) {
+	data, found := find(files, ref.File())
+	if !found {
+		return nil, manifest.NewFault("", 0, manifest.RemoteRefused, "chart %s was not fetched, and nothing is fetched while rendering", refText(ref))
+	}
+	return r.archive(place, data, 0)
+}
+
+func refText(ref bundle.ChartRef) string {
+	text := ref.Chart
+	if ref.Version != "" {
+		text += " " + ref.Version
+	}
+	if ref.Repo != "" {
+		text += " from " + ref.Repo
+	}
+	return text
+}
+
+func find(files []bundle.File, name string) ([]byte, bool) {
+	i := slices.IndexFunc(files, func(f bundle.File) bool { return f.Path == name })
+	if i < 0 {
+		return nil, false
+	}
+	return files[i].Data, true
+}
+
+// local reads a chart's directory or archive in the bundle.
+func (c *loaded) local(from *reader, files []bundle.File, r Release) (err error) {
+	if scheme, _, found := strings.Cut(r.Chart, "://"); found {
+		return manifest.NewFault("", 0, manifest.InvalidOption, "helm.chart: charts are not read from %s://", scheme)
+	}
+	c.place = path.Clean(strings.TrimLeft(r.Chart, "/"))
+	if c.place == ".." || strings.HasPrefix(c.place, "../") {
+		return manifest.NewFault("", 0, manifest.PathRefused, "helm.chart %q leaves the bundle", r.Chart)
+	}
+	if data, found := find(files, c.place); found {
+		c.Chart, err = from.archive(c.place, data, 0)
+		if err != nil {
+			return err
 		}
+		return c.checkDependencies(r)
 	}
-	return loadDirectory(files, at)
-}
-
-func scheme(location string) string {
-	s, _, _ := strings.Cut(location, "://")
-	return s + "://"
-}
-
-func loadArchive(f bundle.File) (*loaded, error) {
-	inside, err := loader.LoadArchiveFiles(bytes.NewReader(f.Data))
-	if err != nil {
-		return nil, manifest.NewFault(f.Path, 0, manifest.RenderFailed, "read chart archive: %v", err)
+	if c.Chart, err = from.directory(files, c.place, 0); err != nil {
+		return err
 	}
-	c := &loaded{dir: f.Path, archive: f.Path}
-	return c, c.fill(inside)
+	if r.DisableDependencyUpdate {
+		return nil
+	}
+	if err := c.complete(from, files); err != nil {
+		return err
+	}
+	return c.checkDependencies(r)
 }
 
-func loadDirectory(files []bundle.File, dir string) (*loaded, error) {
+// directory reads the chart in a directory of the bundle.
+func (r *reader) directory(files []bundle.File, dir string, depth int) (*chart.Chart, error) {
 	prefix := dir + "/"
 	if dir == "." {
 		prefix = ""
@@ -67,68 +127,37 @@ func loadDirectory(files []bundle.File, dir string) (*loaded, error) {
 			all = append(all, &loader.BufferedFile{Name: name, Data: f.Data})
 		}
 	}
-	c := &loaded{dir: dir}
 	kept, err := withoutIgnored(all)
 	if err != nil {
-		return nil, manifest.NewFault(path.Join(dir, ".helmignore"), 0, manifest.RenderFailed, "%v", err)
+		return nil, manifest.NewFault(path.Join(dir, ignore.HelmIgnore), 0, manifest.RenderFailed, "%v", err)
 	}
-	return c, c.fill(kept)
-}
-
-// fill parses the chart's files, after their aliases were counted.
-func (c *loaded) fill(files []*loader.BufferedFile) error {
-	found := false
-	for _, f := range files {
-		found = found || f.Name == "Chart.yaml"
-		if isYAML(f.Name) {
-			if err := manifest.CheckNestedAliases(c.in(f.Name), f.Data); err != nil {
-				return err
-			}
-		}
-	}
-	if !found {
-		return manifest.NewFault(c.in("Chart.yaml"), 0, manifest.InvalidOption, "no chart here: Chart.yaml is missing")
-	}
-	parsed, err := loader.LoadFiles(files)
-	if err != nil {
-		return c.loadFault(err)
-	}
-	if parsed.Metadata == nil {
-		return manifest.NewFault(c.in("Chart.yaml"), 0, manifest.RenderFailed, "the chart has no metadata")
-	}
-	c.Chart = parsed
-	return nil
-}
-
-func isYAML(name string) bool {
-	ext := path.Ext(name)
-	return ext == ".yaml" || ext == ".yml" || ext == ".lock" || ext == ".json"
-}
-
-// loadFault names the file of a loader's error: "cannot load values.yaml: ...".
-func (c *loaded) loadFault(err error) error {
-	text := err.Error()
-	file := "Chart.yaml"
-	if rest, ok := strings.CutPrefix(text, "cannot load "); ok {
-		if name, after, found := strings.Cut(rest, ": "); found {
-			file, text = name, after
-		}
-	}
-	fault := manifest.YAMLFault(c.in(file), fmt.Errorf("%s", text))
-	fault.Code = manifest.RenderFailed
-	return fault
+	return r.tree(dir, kept, depth)
 }
 
 // in is the bundle path of a file of the chart.
-func (c *loaded) in(name string) string {
-	if c.archive != "" {
-		return c.archive + "/" + name
+func (c *loaded) in(name string) string { return path.Join(c.place, name) }
+
+// settle learns the names that the engine gives to templates, once subcharts
+// have the names they are used by.
+func (c *loaded) settle() {
+	c.templates = map[string]string{}
+	var visit func(*chart.Chart)
+	visit = func(part *chart.Chart) {
+		for _, f := range slices.Concat(part.Templates, part.Files) {
+			c.templates[path.Join(part.ChartFullPath(), f.Name)] = c.places[f]
+		}
+		for _, d := range part.Dependencies() {
+			visit(d)
+		}
 	}
-	return path.Join(c.dir, name)
+	visit(c.Chart)
 }
 
 // file turns the engine's name of a template, <chart>/templates/x, into a bundle path.
 func (c *loaded) file(name string) string {
+	if place, known := c.templates[name]; known {
+		return place
+	}
 	_, rest, ok := strings.Cut(name, "/")
 	if !ok {
 		return c.in(name)
@@ -187,17 +216,3 @@ func (e entry) Mode() fs.FileMode  { return e.mode }
 func (e entry) ModTime() time.Time { return time.Time{} }
 func (e entry) IsDir() bool        { return e.mode.IsDir() }
 func (e entry) Sys() any           { return nil }
-
-// checkDependencies wants every dependency in charts/: nothing is downloaded.
-func (c *loaded) checkDependencies() error {
-	have := map[string]bool{}
-	for _, d := range c.Dependencies() {
-		have[d.Name()] = true
-	}
-	for _, want := range c.Metadata.Dependencies {
-		if want != nil && !have[want.Name] {
-			return c.fault("Chart.yaml", manifest.NotSupportedYet, "dependency %s is not in charts/, and downloading dependencies is not supported yet: run `helm dependency build` and commit charts/", want.Name)
-		}
-	}
-	return nil
-}

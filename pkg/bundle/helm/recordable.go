@@ -112,7 +112,7 @@ func (v *visitor) pipe(p *parse.PipeNode, action bool) {
 		alone := len(p.Cmds) == 1 && len(c.Args) == 1
 		for i, arg := range c.Args {
 			use := use{alone: alone, printed: alone && action, piped: len(p.Cmds) > 1 && i == 0}
-			if alone && len(p.Decl) > 0 {
+			if alone && action && len(p.Decl) > 0 {
 				use.variable = p.Decl[0].Ident[0]
 			}
 			if name, ok := c.Args[0].(*parse.IdentifierNode); ok && i > 0 {
@@ -125,7 +125,7 @@ func (v *visitor) pipe(p *parse.PipeNode, action bool) {
 
 // use is where a chain of fields stands.
 type use struct {
-	// alone in its pipeline: printed by an action, assigned to variable, or tested.
+	// alone in its pipeline: printed by an action, assigned to variable, tested or handed on.
 	alone, printed bool
 	variable       string
 	// function whose argument it is.
@@ -141,7 +141,7 @@ func (v *visitor) argument(n parse.Node, u use) {
 	case *parse.VariableNode:
 		v.variables = append(v.variables, n)
 		v.chain(n.Ident[1:], u)
-		v.root(len(n.Ident) == 1 && n.Ident[0] == "$", u)
+		v.root(len(n.Ident) == 1, u)
 	case *parse.ChainNode:
 		v.parenthesised(n, u)
 	case *parse.PipeNode:
@@ -156,7 +156,7 @@ func (v *visitor) argument(n parse.Node, u use) {
 // inner is a pipeline in parentheses; with one chain in it the parentheses mean nothing.
 func (v *visitor) inner(p *parse.PipeNode, u use) {
 	if len(p.Decl) == 0 && len(p.Cmds) == 1 && len(p.Cmds[0].Args) == 1 {
-		u.printed = false // a value in parentheses has no address, and prints as a struct
+		u.printed = false // it may print as another type does
 		v.argument(p.Cmds[0].Args[0], u)
 		return
 	}
@@ -179,7 +179,7 @@ func (v *visitor) parenthesised(n *parse.ChainNode, u use) {
 	v.chain(n.Field, u)
 }
 
-// root is all that a template sees, given to something.
+// root may be all that a template sees, given to something.
 func (v *visitor) root(all bool, u use) {
 	v.doubtful = v.doubtful || all && slices.Contains(looking, u.function)
 }
