@@ -14,7 +14,7 @@ func TestSkippedListsWhatNothingMakesObjectsOf(t *testing.T) {
 		tree fstest.MapFS
 		want []string
 	}{
-		"other endings": {files("a.yaml", configMap, "b.json", "{}", "README.md", "x", "sub/notes.txt", "x"), []string{"README.md", "sub/notes.txt"}},
+		"other endings": {files("a.yaml", configMap, "b.json", "{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"metadata\": {\"name\": \"b\"}}", "README.md", "x", "sub/notes.txt", "x"), []string{"README.md", "sub/notes.txt"}},
 		"overlays that nobody chooses": {files("a.yaml", configMap, "fleet.yaml", "yaml: {overlays: [one]}\ntargetCustomizations: [{clusterName: c, yaml: {overlays: [two]}}]\n",
 			"overlays/one/a.yaml", configMap, "overlays/two/a_patch.yaml", "a: 1\n", "overlays/three/a.yaml", configMap, "overlays/a.yaml", configMap),
 			[]string{"overlays/a.yaml", "overlays/three/a.yaml"}},
