@@ -38,9 +38,6 @@ func checkLate(in Inputs) error {
 	if name := encryptedFile(in.Files); name != "" {
 		return manifest.NewFault(name, 0, manifest.DecidedOnCluster, "the file is encrypted with SOPS: it is decrypted on the cluster, and never applied as it is")
 	}
-	if y := in.Options.YAML; y != nil && len(y.Overlays) > 0 {
-		return manifest.NewFault("", 0, manifest.NotSupportedYet, "not supported yet: yaml.overlays")
-	}
 	if in.Kind != bundle.KindHelm {
 		return nil
 	}

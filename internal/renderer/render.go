@@ -134,7 +134,7 @@ func (j job) objects() (p pass, err error) {
 	}
 	switch j.inputs.Kind {
 	case bundle.KindRaw:
-		p.objects, err = raw.Render(j.inputs.Files, raw.Options{MaxObjects: j.limits.MaxObjects, Progress: j.progress})
+		p.objects, err = raw.Render(j.inputs.Files, raw.Options{Overlays: overlays(j.inputs.Options), MaxObjects: j.limits.MaxObjects, Progress: j.progress})
 		return p, err
 	case bundle.KindKustomize:
 		p.objects, p.tainted, err = j.kustomize(nil)
@@ -144,6 +144,13 @@ func (j job) objects() (p pass, err error) {
 	default:
 		return p, fmt.Errorf("kind %q is not one this renderer knows", j.inputs.Kind)
 	}
+}
+
+func overlays(o v1alpha1.BundleOptions) []string {
+	if o.YAML == nil {
+		return nil
+	}
+	return o.YAML.Overlays
 }
 
 // kustomize builds the kustomization; manifests are a chart's output, or nil.
