@@ -33,10 +33,10 @@ type Input struct {
 // many goroutines. What it answers depends on its Input, the cluster and the
 // groups alone.
 type Compiled struct {
-	workspace, name string
-	everywhere      bool
-	mappings        []mapping
-	policies        []policy
+	reach
+	name       string
+	everywhere bool
+	policies   []policy
 	// namespaceSelector is what the policies ask of the namespace on the cluster.
 	namespaceSelector string
 	where             map[string]bundle.Position
@@ -73,8 +73,8 @@ type criteria struct {
 // Compile prepares a bundle's targeting. It fails on a selector that has no
 // meaning; the error names where it stands.
 func Compile(in Input) (*Compiled, error) {
-	c := &Compiled{workspace: in.Workspace, name: in.Name, spec: in.Spec, where: in.Where, combined: map[string]*optionSet{}}
-	c.mappings, c.policies = compileMappings(in), compilePolicies(in.Policies)
+	c := &Compiled{reach: reach{in.Workspace, compileMappings(in)}, name: in.Name, spec: in.Spec, where: in.Where, combined: map[string]*optionSet{}}
+	c.policies = compilePolicies(in.Policies)
 	c.namespaceSelector = namespaceSelector(c.policies)
 	c.everywhere = in.HandMade && len(in.Spec.Targets) == 0
 	c.allMatches = in.Spec.TargetCustomizationMode == v1alpha1.AllMatches

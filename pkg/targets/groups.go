@@ -9,7 +9,8 @@ import (
 // Groups are the ClusterGroups of all workspaces, compiled. They are values:
 // build new ones when a ClusterGroup changes.
 type Groups struct {
-	byWorkspace map[string][]group
+	byWorkspace map[string][]group // sorted by name
+	byName      map[place]*group   // into byWorkspace
 }
 
 type group struct {
@@ -22,12 +23,15 @@ type group struct {
 // NewGroups compiles groups. One whose selector has no meaning turns the rows
 // that ask for it into errors, not the others.
 func NewGroups(gs []Group) *Groups {
-	out := &Groups{byWorkspace: map[string][]group{}}
+	out := &Groups{byWorkspace: map[string][]group{}, byName: map[place]*group{}}
 	for _, g := range gs {
 		out.byWorkspace[g.Workspace] = append(out.byWorkspace[g.Workspace], compileGroup(g))
 	}
-	for _, list := range out.byWorkspace {
+	for workspace, list := range out.byWorkspace {
 		slices.SortFunc(list, func(a, b group) int { return strings.Compare(a.name, b.name) })
+		for i := range list {
+			out.byName[place{workspace, list[i].name}] = &list[i]
+		}
 	}
 	return out
 }
@@ -65,12 +69,10 @@ func (g *Groups) in(workspace string) []group {
 }
 
 func (g *Groups) find(workspace, name string) *group {
-	list := g.in(workspace)
-	i, ok := slices.BinarySearchFunc(list, name, func(c group, name string) int { return strings.Compare(c.name, name) })
-	if !ok {
+	if g == nil {
 		return nil
 	}
-	return &list[i]
+	return g.byName[place{workspace, name}]
 }
 
 func (g *group) holds(cl Cluster) bool {

@@ -9,8 +9,10 @@ import (
 // Index answers which bundles may decide differently after a cluster or a group
 // changed, so that a moved label costs what it touches. One goroutine owns it.
 type Index struct {
-	bundles   map[string]*uses
-	all       sets[string] // by workspace
+	bundles map[string]*uses
+	// The sets are by workspace; bundles that reach others by a mapping stand
+	// under elsewhere too.
+	all       sets[string]
 	byKey     sets[place]
 	byGroup   sets[place]
 	anyGroup  sets[string]
@@ -37,9 +39,12 @@ func (s sets[K]) put(key K, id string, present bool) {
 	}
 }
 
+// elsewhere is no workspace; it stands for those that are not a bundle's own.
+const elsewhere = ""
+
 // uses is what a bundle's decisions depend on.
 type uses struct {
-	workspace string
+	reach
 	keys      []string
 	groups    []string
 	anyGroup  bool
@@ -70,61 +75,103 @@ func (ix *Index) Delete(id string) {
 }
 
 func (ix *Index) put(id string, u *uses, present bool) {
-	ix.all.put(u.workspace, id, present)
+	ix.putIn(u.workspace, id, u, present)
+	if u.reach.beyond() {
+		ix.putIn(elsewhere, id, u, present)
+	}
+}
+
+func (ix *Index) putIn(workspace, id string, u *uses, present bool) {
+	ix.all.put(workspace, id, present)
 	for _, k := range u.keys {
-		ix.byKey.put(place{u.workspace, k}, id, present)
+		ix.byKey.put(place{workspace, k}, id, present)
 	}
 	for _, g := range u.groups {
-		ix.byGroup.put(place{u.workspace, g}, id, present)
+		ix.byGroup.put(place{workspace, g}, id, present)
 	}
 	if u.anyGroup {
-		ix.anyGroup.put(u.workspace, id, present)
+		ix.anyGroup.put(workspace, id, present)
 	}
 	if u.templated {
-		ix.templated.put(u.workspace, id, present)
+		ix.templated.put(workspace, id, present)
 	}
 }
 
-// InWorkspace returns every bundle of a workspace, sorted: what a cluster that
-// comes or goes may touch.
+// InWorkspace returns every bundle of a workspace and those that a mapping may
+// bring there, sorted: what a cluster that comes or goes may touch.
 func (ix *Index) InWorkspace(workspace string) []string {
-	return slices.Sorted(maps.Keys(ix.all[workspace]))
-}
-
-// ClusterChanged returns the bundles, sorted, whose decision about a cluster may
-// differ after its labels, annotations or template values went from before to
-// after. Groups are those of now; workspace and name do not change.
-func (ix *Index) ClusterChanged(before, after Cluster, g *Groups) []string {
 	touched := map[string]bool{}
-	for key := range changedKeys(before.Labels, after.Labels) {
-		maps.Copy(touched, ix.byKey[place{after.Workspace, key}])
-	}
-	ix.regrouped(before, after, g, touched)
-	if !sameContext(before, after) {
-		maps.Copy(touched, ix.templated[after.Workspace])
+	for _, w := range []string{workspace, elsewhere} {
+		maps.Copy(touched, ix.all[w])
 	}
 	return slices.Sorted(maps.Keys(touched))
 }
 
+// WorkspaceChanged returns the bundles of other workspaces, sorted, that enter
+// or leave a workspace whose namespace's labels went from before to after.
+func (ix *Index) WorkspaceChanged(workspace string, before, after map[string]string) []string {
+	touched := map[string]bool{}
+	ix.remapped(workspace, before, after, touched)
+	return slices.Sorted(maps.Keys(touched))
+}
+
+func (ix *Index) remapped(workspace string, before, after map[string]string, touched map[string]bool) {
+	if maps.Equal(before, after) {
+		return
+	}
+	for id := range ix.all[elsewhere] {
+		r := &ix.bundles[id].reach
+		was, wasErr := r.candidate(Cluster{Workspace: workspace, WorkspaceLabels: before}, nil)
+		is, isErr := r.candidate(Cluster{Workspace: workspace, WorkspaceLabels: after}, nil)
+		if was != is || (wasErr == nil) != (isErr == nil) {
+			touched[id] = true
+		}
+	}
+}
+
+// ClusterChanged returns the bundles, sorted, whose decision about a cluster may
+// differ after its labels, annotations, template values or its workspace's
+// labels went from before to after. Groups are those of now; workspace and name
+// do not change.
+func (ix *Index) ClusterChanged(before, after Cluster, g *Groups) []string {
+	touched := map[string]bool{}
+	keys, same := changedKeys(before.Labels, after.Labels), sameContext(before, after)
+	for _, w := range []string{after.Workspace, elsewhere} {
+		for key := range keys {
+			maps.Copy(touched, ix.byKey[place{w, key}])
+		}
+		ix.regrouped(w, before, after, g, touched)
+		if !same {
+			maps.Copy(touched, ix.templated[w])
+		}
+	}
+	maps.DeleteFunc(touched, func(id string, _ bool) bool {
+		ok, err := ix.bundles[id].reach.candidate(after, nil)
+		return !ok && err == nil
+	})
+	ix.remapped(after.Workspace, before.WorkspaceLabels, after.WorkspaceLabels, touched)
+	return slices.Sorted(maps.Keys(touched))
+}
+
 // regrouped adds the bundles that ask for a group the cluster entered or left.
-func (ix *Index) regrouped(before, after Cluster, g *Groups, touched map[string]bool) {
+func (ix *Index) regrouped(bundles string, before, after Cluster, g *Groups, touched map[string]bool) {
 	for _, each := range g.in(after.Workspace) {
 		if each.selector == nil || each.selector.selects(before.Labels) == each.selector.selects(after.Labels) {
 			continue
 		}
-		maps.Copy(touched, ix.byGroup[place{after.Workspace, each.name}])
-		maps.Copy(touched, ix.anyGroup[after.Workspace])
+		maps.Copy(touched, ix.byGroup[place{bundles, each.name}])
+		maps.Copy(touched, ix.anyGroup[bundles])
 	}
 }
 
 // GroupChanged returns the bundles, sorted, that may decide differently after a
 // ClusterGroup was made, changed or deleted.
 func (ix *Index) GroupChanged(workspace, name string) []string {
-	touched := maps.Clone(ix.byGroup[place{workspace, name}])
-	if touched == nil {
-		touched = map[string]bool{}
+	touched := map[string]bool{}
+	for _, w := range []string{workspace, elsewhere} {
+		maps.Copy(touched, ix.byGroup[place{w, name}])
+		maps.Copy(touched, ix.anyGroup[w])
 	}
-	maps.Copy(touched, ix.anyGroup[workspace])
 	return slices.Sorted(maps.Keys(touched))
 }
 
@@ -150,7 +197,7 @@ func sameContext(a, b Cluster) bool {
 }
 
 func (c *Compiled) uses() *uses {
-	u := &uses{workspace: c.workspace}
+	u := &uses{reach: c.reach}
 	keys, groups := map[string]bool{}, map[string]bool{}
 	for _, rules := range [][]rule{c.targets, c.restrictions, c.customizations} {
 		for i := range rules {

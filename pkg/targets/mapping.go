@@ -80,6 +80,17 @@ func isWorkspace(namespace map[string]string) bool {
 	return namespace[v1alpha1.LabelWorkspace] == "true"
 }
 
+// reach says which workspaces' clusters are candidates.
+type reach struct {
+	workspace string // the bundle's own
+	mappings  []mapping
+}
+
+// beyond tells whether another workspace than the own may be among them.
+func (r *reach) beyond() bool {
+	return slices.ContainsFunc(r.mappings, func(m mapping) bool { return m.takes && m.namespaces != nil })
+}
+
 // Reaches tells whether clusters of a workspace, whose namespace has these
 // labels, are candidates at all; where it is false Resolve need not be asked.
 func (c *Compiled) Reaches(workspace string, namespaceLabels map[string]string) bool {
@@ -88,12 +99,12 @@ func (c *Compiled) Reaches(workspace string, namespaceLabels map[string]string) 
 }
 
 // candidate tells whether the cluster's workspace is the bundle's or lets it in.
-func (c *Compiled) candidate(cl Cluster, t *tracer) (bool, error) {
-	if cl.Workspace == c.workspace {
+func (r *reach) candidate(cl Cluster, t *tracer) (bool, error) {
+	if cl.Workspace == r.workspace {
 		return true, nil
 	}
-	if len(c.mappings) == 0 {
-		t.noMapping(c.workspace, cl)
+	if len(r.mappings) == 0 {
+		t.noMapping(r.workspace, cl)
 		return false, nil
 	}
 	if !isWorkspace(cl.WorkspaceLabels) {
@@ -101,9 +112,9 @@ func (c *Compiled) candidate(cl Cluster, t *tracer) (bool, error) {
 		return false, nil
 	}
 	var broken error
-	for i := range c.mappings {
-		ok, err := c.mappings[i].reaches(cl.WorkspaceLabels)
-		t.mapping(&c.mappings[i], cl, ok, err)
+	for i := range r.mappings {
+		ok, err := r.mappings[i].reaches(cl.WorkspaceLabels)
+		t.mapping(&r.mappings[i], cl, ok, err)
 		if ok {
 			return true, nil
 		}

@@ -31,7 +31,8 @@ type optionSet struct {
 	denied error
 	// namespaceAt is where that namespace is said.
 	namespaceAt bundle.Position
-	// templated says that templates are executed, hasTemplates that there are some.
+	// templated says that the render may see the cluster, hasTemplates that with
+	// other options it would.
 	templated, hasTemplates bool
 	// values and keys are set when values name cluster labels.
 	values map[string]any
@@ -134,11 +135,22 @@ func (s *optionSet) readValues(o *v1alpha1.BundleOptions) error {
 	if o.Helm == nil {
 		return nil
 	}
-	s.hasTemplates = len(o.Helm.TemplateValues) > 0
-	s.templated = s.hasTemplates
-	if o.Helm.Values == nil || len(o.Helm.Values.Raw) == 0 {
-		return nil
+	// Values files of a bundle made by hand lie among its files, which are not
+	// looked into here: they may hold templates and name labels. Those of a
+	// repository are in Values already.
+	inFiles := len(o.Helm.ValuesFiles) > 0
+	s.hasTemplates = inFiles || len(o.Helm.TemplateValues) > 0
+	if o.Helm.Values != nil && len(o.Helm.Values.Raw) > 0 {
+		if err := s.readInline(o); err != nil {
+			return err
+		}
 	}
+	preProcess := o.Helm.DisablePreProcess == nil || !*o.Helm.DisablePreProcess
+	s.templated = inFiles || preProcess && s.hasTemplates
+	return nil
+}
+
+func (s *optionSet) readInline(o *v1alpha1.BundleOptions) error {
 	values, err := decode(o.Helm.Values.Raw)
 	if err != nil {
 		return err
@@ -150,9 +162,7 @@ func (s *optionSet) readValues(o *v1alpha1.BundleOptions) error {
 	helm := *o.Helm
 	helm.Values = &apiextensionsv1.JSON{Raw: raw}
 	o.Helm = &helm
-	preProcess := o.Helm.DisablePreProcess == nil || !*o.Helm.DisablePreProcess
 	s.hasTemplates = s.hasTemplates || bytes.Contains(raw, []byte("${"))
-	s.templated = s.templated || preProcess && s.hasTemplates
 	if keys := labelKeys(values, nil); len(keys) > 0 {
 		s.values, s.keys = values, slices.Sorted(maps.Keys(keys))
 	}
@@ -257,8 +267,25 @@ func (s *optionSet) fill(labels map[string]string) final {
 func contextOf(cl Cluster) *Context {
 	return &Context{
 		ClusterNamespace: cl.Workspace, ClusterName: cl.Name, ClusterLabels: cl.Labels,
-		ClusterAnnotations: ownAnnotations(cl.Annotations), ClusterValues: cl.TemplateValues,
+		ClusterAnnotations: ownAnnotations(cl.Annotations), ClusterValues: canonical(cl.TemplateValues),
 	}
+}
+
+// canonical sorts the keys, so that the order in which they were written makes
+// no difference. What is no map stays as it is.
+func canonical(raw json.RawMessage) json.RawMessage {
+	if len(raw) == 0 {
+		return nil
+	}
+	values, err := decode(raw)
+	if err != nil {
+		return raw
+	}
+	sorted, err := json.Marshal(values)
+	if err != nil {
+		return raw
+	}
+	return sorted
 }
 
 func ownAnnotations(all map[string]string) map[string]string {
