@@ -13,8 +13,9 @@ const dialTimeout = 10 * time.Second
 // awsMetadata6 is the one metadata service outside the link-local ranges.
 var awsMetadata6 = netip.MustParseAddr("fd00:ec2::254")
 
-// guardedDialer checks the address after name resolution, so that no DNS answer leads to a cloud's metadata service.
-func guardedDialer() *net.Dialer {
+// GuardedDialer checks the address after name resolution, so that no DNS answer leads to a cloud's metadata service.
+// Whatever fetches what a user names dials with it.
+func GuardedDialer() *net.Dialer {
 	return &net.Dialer{Timeout: dialTimeout, Control: func(_, addr string, _ syscall.RawConn) error {
 		return checkDialed(addr)
 	}}

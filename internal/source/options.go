@@ -41,7 +41,7 @@ func (o Options) withDefaults() Options {
 	orCount(&o.MaxEntries, 200_000)
 	orCount(&o.MaxFetches, 64)
 	if o.Dial == nil {
-		o.Dial = guardedDialer().DialContext
+		o.Dial = GuardedDialer().DialContext
 	}
 	return o
 }

@@ -1,0 +1,134 @@
+package charts
+
+import (
+	"cmp"
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// cachedIndex is an index as it was last read, and when the server last said that it still is.
+type cachedIndex struct {
+	index      *index
+	validators validators
+	checked    time.Time
+}
+
+// index reads the index of a repository, or takes the one that was read. Calls for the same one wait for each other,
+// so that the charts of one repository cost one request.
+func (f *Fetcher) index(ctx context.Context, s *session, base *url.URL) (*index, error) {
+	key := s.credential.identity() + " " + base.String()
+	leave, err := f.gates.enter(ctx, key)
+	if err != nil {
+		return nil, failure(ctx, "fetch index of", show(base), err)
+	}
+	defer leave()
+	cached, _ := f.indexes.get(key)
+	if cached.index != nil && f.options.Now().Sub(cached.checked) < f.options.FreshFor {
+		return cached.index, nil
+	}
+	if cached, err = f.readIndex(ctx, s, base, cached); err != nil {
+		return nil, err
+	}
+	f.indexes.put(key, cached, cached.index.cost)
+	return cached.index, nil
+}
+
+func (f *Fetcher) readIndex(ctx context.Context, s *session, base *url.URL, cached cachedIndex) (cachedIndex, error) {
+	q := query{op: "fetch index", url: indexURL(base), redirect: within, limit: f.options.MaxIndexBytes, known: cached.validators, packed: true}
+	got, err := s.get(ctx, q)
+	if err != nil {
+		return cachedIndex{}, err
+	}
+	checked := f.options.Now()
+	if got.unchanged {
+		cached.checked = checked
+		return cached, nil
+	}
+	// One at a time: parsing takes several times the memory of what it reads.
+	leave, err := f.gates.enter(ctx, "parse")
+	if err != nil {
+		return cachedIndex{}, s.fail(ctx, q, err)
+	}
+	defer leave()
+	ix, err := parseIndex(got.body, f.options.MaxVersions)
+	if err != nil {
+		return cachedIndex{}, s.fail(ctx, q, err)
+	}
+	return cachedIndex{index: ix, validators: got.validators, checked: checked}, nil
+}
+
+func indexURL(base *url.URL) *url.URL {
+	u := *base
+	u.Path, u.RawPath = strings.TrimSuffix(base.Path, "/")+"/index.yaml", ""
+	if base.RawPath != "" {
+		u.RawPath = strings.TrimSuffix(base.RawPath, "/") + "/index.yaml"
+	}
+	return &u
+}
+
+// maxSimilar bounds how many names a message proposes.
+const maxSimilar = 5
+
+// similar proposes names of charts that contain the wanted one or are contained in it, or simply the first.
+func (ix *index) similar(name string) string {
+	if len(ix.charts) == 0 {
+		return "the index lists no charts"
+	}
+	var near, all []string
+	for other := range ix.charts {
+		all = append(all, other)
+		if name != "" && (strings.Contains(strings.ToLower(other), strings.ToLower(name)) || strings.Contains(strings.ToLower(name), strings.ToLower(other))) {
+			near = append(near, other)
+		}
+	}
+	if len(near) == 0 {
+		near = all
+	}
+	slices.SortFunc(near, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
+	return "it has " + strings.Join(near[:min(len(near), maxSimilar)], ", ")
+}
+
+// gates let one caller at a time through each.
+type gates struct {
+	mu    sync.Mutex // guards byKey and the counts of waiting callers
+	byKey map[string]*gate
+}
+
+type gate struct {
+	inside  chan struct{}
+	callers int
+}
+
+// enter waits until the gate is free; the caller then calls leave.
+func (g *gates) enter(ctx context.Context, key string) (leave func(), err error) {
+	g.mu.Lock()
+	if g.byKey == nil {
+		g.byKey = map[string]*gate{}
+	}
+	at, ok := g.byKey[key]
+	if !ok {
+		at = &gate{inside: make(chan struct{}, 1)}
+		g.byKey[key] = at
+	}
+	at.callers++
+	g.mu.Unlock()
+	select {
+	case at.inside <- struct{}{}:
+		return func() { <-at.inside; g.forget(key, at) }, nil
+	case <-ctx.Done():
+		g.forget(key, at)
+		return nil, ctx.Err()
+	}
+}
+
+func (g *gates) forget(key string, at *gate) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if at.callers--; at.callers == 0 {
+		delete(g.byKey, key)
+	}
+}
