@@ -31,6 +31,8 @@ type Deployer struct {
 	Composer  *Composer
 	Namespace string
 	Clock     clock.PassiveClock
+	// HubObjects are the ConfigMaps and Secrets on the hub that bundles name.
+	HubObjects *HubObjects
 
 	bundles  Latest[*v1alpha1.Bundle]
 	rollouts Latest[*v1alpha1.Rollout]

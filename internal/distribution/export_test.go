@@ -11,6 +11,15 @@ var (
 // LossInput is lossInput.
 type LossInput = lossInput
 
+// Known makes an index of known objects.
+func Known(objects []Keyed) index { return index{objects: objects} }
+
+// OnCluster is the index of what a cluster renders by itself.
+func OnCluster() index { return index{inputs: "files"} }
+
+// Index is what guards are told of content.
+type Index = index
+
 // BuildWants makes wants of a variant and want per cluster.
 func BuildWants(clusters map[string]Variant, generation int64) Wants {
 	b := newWantsBuilder()

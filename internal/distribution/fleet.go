@@ -51,9 +51,16 @@ func (f *fleet) add(c *v1alpha1.Cluster) {
 		return
 	}
 	f.clusters = append(f.clusters, TargetCluster(c))
+	f.facts[key] = FactsOf(c)
+}
+
+// FactsOf is what a render may ask about a cluster.
+func FactsOf(c *v1alpha1.Cluster) renderer.Facts {
+	facts := renderer.Facts{Labels: c.Labels}
 	if c.Status.Facts != nil {
-		f.facts[key] = renderer.Facts{KubeVersion: c.Status.Facts.KubernetesVersion, APIVersions: c.Status.Facts.APIVersions}
+		facts.KubeVersion, facts.APIVersions = c.Status.Facts.KubernetesVersion, c.Status.Facts.APIVersions
 	}
+	return facts
 }
 
 // TargetCluster is what targeting sees of a Cluster object.

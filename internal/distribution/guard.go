@@ -130,8 +130,8 @@ func LossBlob(set []string) (content.Blob, error) {
 type lossInput struct {
 	// Before and After are the wants to compare.
 	Before, After Wants
-	// Objects of a content id.
-	Objects func(content.ID) ([]Keyed, error)
+	// Objects of a content id, as far as they are known.
+	Objects func(content.ID) (index, error)
 	// Gone clusters no longer exist; nothing can be deleted there.
 	Gone func(cluster string) bool
 	// OwnedElsewhere tells whether another bundle wants the key on that cluster: a handover, not a loss.
@@ -197,14 +197,15 @@ func (l *Loss) add(in lossInput, cluster string, before content.ID, lost []Keyed
 	if err != nil {
 		return err
 	}
-	if !still && count > 0 {
+	// A cluster that leaves loses what is not known here as surely as what is.
+	if !still && (count > 0 || had.unknown()) {
 		l.Clusters = append(l.Clusters, cluster)
 	}
-	if still && len(had) > 0 && count == len(had) {
+	if still && len(had.objects) > 0 && count == len(had.objects) {
 		l.Empty = true
 	}
 	if still || in.Deleted {
-		l.worst(count, len(had))
+		l.worst(count, len(had.objects))
 	}
 	return nil
 }
@@ -217,7 +218,9 @@ func (l *Loss) worst(lost, had int) {
 	}
 }
 
-func lostObjects(objects func(content.ID) ([]Keyed, error), before, after content.ID, still bool) ([]Keyed, error) {
+// lostObjects are those of before that are not in after. What the cluster
+// renders by itself is not known here, and only what is known is ever lost.
+func lostObjects(objects func(content.ID) (index, error), before, after content.ID, still bool) ([]Keyed, error) {
 	if still && before == after {
 		return nil, nil
 	}
@@ -226,18 +229,18 @@ func lostObjects(objects func(content.ID) ([]Keyed, error), before, after conten
 		return nil, err
 	}
 	if !still {
-		return had, nil
+		return had.objects, nil
 	}
 	have, err := objects(after)
-	if err != nil {
+	if err != nil || have.unknown() {
 		return nil, err
 	}
-	kept := make(map[content.Key]bool, len(have))
-	for _, o := range have {
+	kept := make(map[content.Key]bool, len(have.objects))
+	for _, o := range have.objects {
 		kept[o.Key] = true
 	}
 	var lost []Keyed
-	for _, o := range had {
+	for _, o := range had.objects {
 		if !kept[o.Key] {
 			lost = append(lost, o)
 		}

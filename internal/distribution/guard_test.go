@@ -142,7 +142,7 @@ func TestLossesAreCountedNetOfWhatOthersTakeOver(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got, err := distribution.MeasureLoss(distribution.LossInput{
 				Before: at(both), After: at(c.after), Deleted: c.deleted, Forgets: c.forgets,
-				Objects:        func(id content.ID) ([]distribution.Keyed, error) { return store[id], nil },
+				Objects:        func(id content.ID) (distribution.Index, error) { return distribution.Known(store[id]), nil },
 				Gone:           func(cluster string) bool { return cluster == c.gone },
 				OwnedElsewhere: func(_ string, k content.Key) (bool, error) { return c.moved[k], nil },
 			})
@@ -160,7 +160,7 @@ func TestALossThatCannotBeWeighedIsNoLossOfNothing(t *testing.T) {
 	broken := errors.New("content not found")
 	_, err := distribution.MeasureLoss(distribution.LossInput{
 		Before:  distribution.BuildWants(map[string]distribution.Variant{"w/a": {Content: "x"}}, 1),
-		Objects: func(content.ID) ([]distribution.Keyed, error) { return nil, broken },
+		Objects: func(content.ID) (distribution.Index, error) { return distribution.Known(nil), broken },
 		Gone:    func(string) bool { return false },
 	})
 	if !errors.Is(err, broken) {

@@ -60,7 +60,7 @@ func PlanWants(now time.Time, in PlanInput) Planned {
 			continue
 		case had && old.Identity == o.Variant.Identity:
 			// Same identity: same bytes too, so that volatile values are not redrawn.
-			old.Options = o.Variant.Options
+			old.Options, old.Answers = o.Variant.Options, o.Variant.Answers
 			proposals[o.Cluster] = builtWant{old, Want{Generation: oldWant.Generation, Retain: oldWant.Retain}}
 		default:
 			changed = true
@@ -217,6 +217,9 @@ func problemOf(b *v1alpha1.Bundle, err error) v1alpha1.Problem {
 		return out
 	}
 	out.Message, out.Line, out.Column, out.File, out.Suggestion = p.Message, p.Line, p.Column, p.File, p.Suggestion
+	if p.Code == v1alpha1.ReasonValuesMissing {
+		out.Code = p.Code
+	}
 	if p.File != "" && b.Spec.Source != nil {
 		out.File = path.Join(b.Spec.Source.Path, p.File)
 	}

@@ -87,5 +87,23 @@ func (s ReachSet) assignment(ctx context.Context, composer *Composer, a *v1alpha
 	return nil
 }
 
+// FollowSources adds what reachable source items are rendered from on their
+// clusters. An error means Unknown: then nothing may be swept.
+func (s ReachSet) FollowSources(ctx context.Context, reader *Reader, packs []StoredPack) error {
+	for _, p := range packs {
+		for _, e := range p.Items {
+			if e.Kind != content.KindSource || !s.Has(p.Workspace, e.ID) {
+				continue
+			}
+			x, err := reader.index(ctx, p.Workspace, e.ID)
+			if err != nil {
+				return err
+			}
+			s.add(p.Workspace, string(x.inputs))
+		}
+	}
+	return nil
+}
+
 // Has tells whether an item is reachable.
 func (s ReachSet) Has(workspace string, id content.ID) bool { return s[workspace+"/"+string(id)] }

@@ -70,7 +70,7 @@ func (d *Deployer) removeOne(ctx context.Context, gather func() (*fleet, error),
 	others := d.ownersBeside(key, nil, nil)
 	loss, err := measureLoss(lossInput{
 		Before: wants, Deleted: true, Forgets: one.Bundle.Spec.KeepResources != nil && *one.Bundle.Spec.KeepResources,
-		Objects: func(id content.ID) ([]Keyed, error) { return d.Reader.Objects(ctx, one.Bundle.Namespace, id) },
+		Objects: func(id content.ID) (index, error) { return d.Reader.index(ctx, one.Bundle.Namespace, id) },
 		Gone:    func(cluster string) bool { return !f.exists[cluster] },
 		OwnedElsewhere: func(cluster string, k content.Key) (bool, error) {
 			return others.want(ctx, cluster, k)
@@ -189,6 +189,7 @@ func (d *Deployer) RolloutGone(workspace, name string) {
 
 // Forget drops what is remembered of a bundle that was deleted.
 func (d *Deployer) Forget(workspace, name string) {
+	d.HubObjects.use(workspace+"/"+name, nil)
 	d.bundles.Forget(client.ObjectKey{Namespace: workspace, Name: name})
 	d.rollouts.Forget(client.ObjectKey{Namespace: d.Namespace, Name: MachineName(workspace, name)})
 }

@@ -1,10 +1,6 @@
 package distribution_test
 
 import (
-	"bytes"
-	"compress/gzip"
-	"encoding/base64"
-	"strings"
 	"testing"
 	"time"
 
@@ -92,61 +88,6 @@ func TestContentIsSweptAfterItsGraceOnly(t *testing.T) {
 			packs[1].Items[0].ID = "y" // p2 was swept; what has its place is reachable.
 			packs[1].Workspace = "w"
 		}
-	}
-}
-
-func gz(t *testing.T, data []byte) string {
-	t.Helper()
-	var out bytes.Buffer
-	w := gzip.NewWriter(&out)
-	if _, err := w.Write(data); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return base64.StdEncoding.EncodeToString(out.Bytes())
-}
-
-func TestResourcesOfAHandMadeBundleAreDecodedWithinBounds(t *testing.T) {
-	plain := base64.StdEncoding.EncodeToString([]byte("text"))
-	dir := "overlay"
-	cases := map[string]struct {
-		resources []v1alpha1.BundleResource
-		options   v1alpha1.BundleOptions
-		kind      bundle.Kind
-		path      string
-		fault     string
-	}{
-		"plain":            {resources: []v1alpha1.BundleResource{{Name: "a.yaml", Content: "text"}}, kind: bundle.KindRaw, path: "a.yaml"},
-		"base64":           {resources: []v1alpha1.BundleResource{{Name: "a.yaml", Content: plain + "\n", Encoding: "base64"}}, kind: bundle.KindRaw, path: "a.yaml"},
-		"compressed":       {resources: []v1alpha1.BundleResource{{Name: "a.yaml", Content: gz(t, []byte("text")), Encoding: "base64+gz"}}, kind: bundle.KindRaw, path: "a.yaml"},
-		"without a name":   {resources: []v1alpha1.BundleResource{{Content: "text"}}, kind: bundle.KindRaw, path: "resource-0.yaml"},
-		"out of its root":  {resources: []v1alpha1.BundleResource{{Name: "../../etc/passwd", Content: "text"}}, kind: bundle.KindRaw, path: "etc/passwd"},
-		"a chart":          {resources: []v1alpha1.BundleResource{{Name: "Chart.yaml", Content: "text"}}, kind: bundle.KindHelm, path: "Chart.yaml"},
-		"a kustomization":  {resources: []v1alpha1.BundleResource{{Name: "kustomization.yaml", Content: "text"}}, kind: bundle.KindKustomize, path: "kustomization.yaml"},
-		"a kustomize dir":  {resources: []v1alpha1.BundleResource{{Name: "a.yaml", Content: "text"}}, options: v1alpha1.BundleOptions{Kustomize: &v1alpha1.KustomizeOptions{Dir: &dir}}, kind: bundle.KindKustomize, path: "a.yaml"},
-		"no base64":        {resources: []v1alpha1.BundleResource{{Name: "a.yaml", Content: "%", Encoding: "base64"}}, fault: "resources[0] a.yaml: decode base64"},
-		"no gzip":          {resources: []v1alpha1.BundleResource{{Name: "a.yaml", Content: plain, Encoding: "base64+gz"}}, fault: "open gzip"},
-		"a gzip bomb":      {resources: []v1alpha1.BundleResource{{Name: "a.yaml", Content: gz(t, make([]byte, 64<<20)), Encoding: "base64+gz"}}, fault: "larger than 8 MiB"},
-		"truncated stream": {resources: []v1alpha1.BundleResource{{Name: "a.yaml", Content: gz(t, bytes.Repeat([]byte("x"), 9000))[:32], Encoding: "base64+gz"}}, fault: "read gzip"},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			in, err := distribution.InputsFromResources(c.resources, c.options)
-			if c.fault != "" {
-				if err == nil || !strings.Contains(err.Error(), c.fault) {
-					t.Errorf("got %v, want %q", err, c.fault)
-				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if in.Kind != c.kind || in.Files[0].Path != c.path || string(in.Files[0].Data) != "text" {
-				t.Errorf("got %s %s %q", in.Kind, in.Files[0].Path, in.Files[0].Data)
-			}
-		})
 	}
 }
 

@@ -17,14 +17,14 @@ type Reader struct {
 
 	mu    sync.Mutex // guards the fields below
 	wants map[content.ID]Wants
-	keyed map[content.ID][]Keyed
+	items map[content.ID]index
 	// clusters and objects count what the maps hold, since one entry may be a thousand times another.
 	clusters, objects int
 }
 
 // NewReader returns a reader over store.
 func NewReader(store content.Store) *Reader {
-	return &Reader{store: store, wants: map[content.ID]Wants{}, keyed: map[content.ID][]Keyed{}}
+	return &Reader{store: store, wants: map[content.ID]Wants{}, items: map[content.ID]index{}}
 }
 
 // The reader's maps hold at most this many clusters and objects, some 50 MB;
@@ -62,34 +62,59 @@ func (r *Reader) Wants(ctx context.Context, workspace, id string) (Wants, error)
 	return w, nil
 }
 
-// Objects reads the index of a rendered item: its ordinary objects.
-func (r *Reader) Objects(ctx context.Context, workspace string, id content.ID) ([]Keyed, error) {
+// index is what the hub must know of an item without its manifests.
+type index struct {
+	// objects are its ordinary ones.
+	objects []Keyed
+	// inputs are what the cluster renders it from. Then objects is empty, and that says nothing: what
+	// the cluster makes of it is Unknown here.
+	inputs content.ID
+}
+
+func (x index) unknown() bool { return x.inputs != "" }
+
+func indexOf(item content.Item) index {
+	x := index{objects: keyedObjects(item)}
+	if item.Kind == content.KindSource && item.Source != nil {
+		x.inputs = item.Source.Inputs
+	}
+	return x
+}
+
+// index reads what is known of an item; the empty id names nothing.
+func (r *Reader) index(ctx context.Context, workspace string, id content.ID) (index, error) {
 	if id == "" {
-		return nil, nil
+		return index{}, nil
 	}
 	r.mu.Lock()
-	k, ok := r.keyed[id]
+	x, ok := r.items[id]
 	r.mu.Unlock()
 	if ok {
-		return k, nil
+		return x, nil
 	}
 	data, err := r.store.Get(ctx, workspace, id)
 	if err != nil {
-		return nil, fmt.Errorf("read index of content: %w", err)
+		return index{}, fmt.Errorf("read index of content: %w", err)
 	}
 	var item content.Item
 	if err := json.Unmarshal(data, &item); err != nil {
-		return nil, fmt.Errorf("read content %s: %w", id, err)
+		return index{}, fmt.Errorf("read content %s: %w", id, err)
 	}
-	k = keyedObjects(item)
+	x = indexOf(item)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.objects += len(k); r.objects > maxObjects {
-		clear(r.keyed)
-		r.objects = len(k)
+	if r.objects += len(x.objects) + 1; r.objects > maxObjects {
+		clear(r.items)
+		r.objects = len(x.objects) + 1
 	}
-	r.keyed[id] = k
-	return k, nil
+	r.items[id] = x
+	return x, nil
+}
+
+// Objects reads the ordinary objects of an item; none of one that the cluster renders.
+func (r *Reader) Objects(ctx context.Context, workspace string, id content.ID) ([]Keyed, error) {
+	x, err := r.index(ctx, workspace, id)
+	return x.objects, err
 }
 
 func keyedObjects(item content.Item) []Keyed {

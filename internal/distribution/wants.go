@@ -3,7 +3,10 @@ package distribution
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
+	"strings"
 
 	"github.com/muster-dev/muster/pkg/content"
 )
@@ -23,9 +26,16 @@ type Wants struct {
 type Variant struct {
 	Content  content.ID `json:"c"`
 	Identity content.ID `json:"i"`
-	// Options names the options and facts it was rendered with, so that an unchanged match needs no rendering.
+	// Options names the options it was rendered with, so that an unchanged match needs no rendering.
 	Options string `json:"o,omitempty"`
+	// Answers are what the render was told when it asked about its cluster (question -> answer): a
+	// cluster that answers the same needs no other content.
+	Answers map[string]string `json:"a,omitempty"`
 }
+
+// Volatile tells whether values in it were drawn (random, times): then it is
+// one cluster's own, and no other is given it.
+func (v Variant) Volatile() bool { return v.Identity != v.Content }
 
 // Want is what one cluster shall run.
 type Want struct {
@@ -52,7 +62,7 @@ func (w Wants) Contents() []content.ID {
 	for _, v := range w.Variants {
 		ids = append(ids, v.Content)
 	}
-	sort.Slice(ids, func(i, j int) bool { return ids[i] < ids[j] })
+	slices.Sort(ids)
 	return ids
 }
 
@@ -98,30 +108,37 @@ func (b *wantsBuilder) set(cluster string, v Variant, w Want) {
 }
 
 func (b *wantsBuilder) build() Wants {
-	index := map[Variant]int{}
-	var variants []Variant
-	for _, c := range b.clusters {
-		if _, ok := index[c.variant]; !ok {
-			index[c.variant] = 0
-			variants = append(variants, c.variant)
-		}
+	texts := map[string]Variant{}
+	of := make(map[string]string, len(b.clusters))
+	for name, c := range b.clusters {
+		text := c.variant.text()
+		texts[text], of[name] = c.variant, text
 	}
-	sort.Slice(variants, func(i, j int) bool {
-		if variants[i].Content != variants[j].Content {
-			return variants[i].Content < variants[j].Content
-		}
-		return variants[i].Options < variants[j].Options
-	})
-	for i, v := range variants {
-		index[v] = i
+	out := Wants{Version: content.Version, Clusters: make(map[string]Want, len(b.clusters))}
+	index := make(map[string]int, len(texts))
+	for i, text := range slices.Sorted(maps.Keys(texts)) {
+		index[text] = i
+		out.Variants = append(out.Variants, texts[text])
 	}
-	out := Wants{Version: content.Version, Variants: variants, Clusters: make(map[string]Want, len(b.clusters))}
 	for name, c := range b.clusters {
 		w := c.want
-		w.Variant = index[c.variant]
+		w.Variant = index[of[name]]
 		out.Clusters[name] = w
 	}
 	sort.Strings(b.held)
 	out.HeldClusters = b.held
 	return out
+}
+
+// text names a variant for comparison: equal variants have equal texts, ordered by content, then options.
+func (v Variant) text() string {
+	var b strings.Builder
+	for _, part := range []string{string(v.Content), v.Options, string(v.Identity)} {
+		b.WriteString(part)
+		b.WriteByte(0)
+	}
+	for _, question := range slices.Sorted(maps.Keys(v.Answers)) {
+		fmt.Fprintf(&b, "%q=%q,", question, v.Answers[question])
+	}
+	return b.String()
 }

@@ -2,15 +2,10 @@ package distribution
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"slices"
 	"sort"
-	"strings"
 
 	"github.com/muster-dev/muster/internal/renderer"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
@@ -18,7 +13,6 @@ import (
 	"github.com/muster-dev/muster/pkg/content"
 	"github.com/muster-dev/muster/pkg/rollout"
 	"github.com/muster-dev/muster/pkg/status"
-	"github.com/muster-dev/muster/pkg/targets"
 )
 
 // work is one bundle on its way through Deploy.
@@ -28,15 +22,17 @@ type work struct {
 	rollout  *v1alpha1.Rollout // as stored; nil before its first commit
 	previous Wants
 	inputs   Inputs
-	matches  []targets.Match
+	inputsID content.ID
+	rows     []row // sorted by cluster
 	facts    map[string]renderer.Facts
+	files    string // names the files and the spec
 	observed string
 	approve  string
 
 	outcomes []Outcome // sorted by cluster
 	// receivers of the same change take objects over from this bundle, by workspace/name.
 	receivers map[string]*work
-	rendered  map[content.ID][]Keyed
+	fresh     freshContent
 	blobs     []content.Blob
 	wants     Wants // next, after guards
 	status    v1alpha1.RolloutStatus
@@ -47,7 +43,7 @@ func (w *work) key() string { return w.desired.Key() }
 // prepare gathers one bundle, and returns nil when everything that its wants
 // depend on is as it was.
 func (d *Deployer) prepare(ctx context.Context, f *fleet, one Desired) (*work, error) {
-	w := &work{desired: one, facts: f.facts, rendered: map[content.ID][]Keyed{}}
+	w := &work{desired: one, facts: f.facts}
 	var err error
 	if w.bundle, err = d.bundle(ctx, keyOf(one.Bundle)); err != nil {
 		return nil, err
@@ -76,6 +72,12 @@ func (d *Deployer) prepare(ctx context.Context, f *fleet, one Desired) (*work, e
 	if err := w.match(f); err != nil {
 		return nil, err
 	}
+	if err := d.addHubInputs(ctx, w); err != nil {
+		return nil, err
+	}
+	if err := w.observe(); err != nil {
+		return nil, err
+	}
 	if w.unchanged() {
 		d.Composer.CatchUp(ctx, w.rollout, w.bundle)
 		return nil, nil
@@ -98,24 +100,20 @@ func (d *Deployer) gatherInputs(ctx context.Context, w *work) error {
 		if err != nil {
 			return fmt.Errorf("read the files of bundle %s: %w", one.Key(), err)
 		}
-		if w.inputs, err = DecodeInputs(data); err != nil {
-			return err
-		}
-		return nil
+		w.inputsID = content.ID(one.Bundle.Spec.Inputs)
+		w.inputs, err = DecodeInputs(data)
+		return err
 	default:
-		inputs, err := InputsFromResources(one.Bundle.Spec.Resources, one.Bundle.Spec.BundleOptions)
-		if err != nil {
+		var err error
+		if w.inputs, err = inputsByHand(one.Bundle); err != nil {
 			return err
 		}
-		if err := judgeHandMade(one.Bundle); err != nil {
-			return err
-		}
-		w.inputs = inputs
 	}
 	blob, err := w.inputs.Encode()
 	if err != nil {
 		return err
 	}
+	w.inputsID = blob.ID
 	if one.Bundle.Spec.Source != nil {
 		one.Bundle = one.Bundle.DeepCopy()
 		one.Bundle.Spec.Inputs = string(blob.ID)
@@ -126,163 +124,16 @@ func (d *Deployer) gatherInputs(ctx context.Context, w *work) error {
 	return nil
 }
 
-// judgeHandMade refuses what a fleet.yaml would be refused for: a key that is
-// read and not acted on yet must not look as if it were.
-func judgeHandMade(b *v1alpha1.Bundle) error {
-	_, problems := bundle.HandMade(b.Name, b.Spec)
+// inputsByHand reads a hand-made bundle, and refuses what a fleet.yaml would be
+// refused for: a key that is read and not acted on yet must not look as if it were.
+func inputsByHand(b *v1alpha1.Bundle) (Inputs, error) {
+	made, problems := bundle.HandMade(b.Name, b.Spec)
 	for _, p := range problems {
 		if p.Severity == bundle.Error {
-			return errors.New(status.Locate(p))
+			return Inputs{}, errors.New(status.Locate(p))
 		}
 	}
-	return nil
-}
-
-func (w *work) match(f *fleet) error {
-	b := w.desired.Bundle
-	compiled, err := targets.Compile(targets.Input{
-		Workspace: b.Namespace, Name: b.Name, Spec: b.Spec, HandMade: b.Spec.Source == nil,
-	})
-	if err != nil {
-		return fmt.Errorf("targets of bundle %s: %w", w.key(), err)
-	}
-	h := sha256.New()
-	for _, c := range f.clusters {
-		m := compiled.Resolve(c, f.groups)
-		if !m.Matched && m.Err == nil {
-			continue
-		}
-		w.matches = append(w.matches, m)
-	}
-	sort.Slice(w.matches, func(i, j int) bool { return clusterKey(w.matches[i]) < clusterKey(w.matches[j]) })
-	for _, m := range w.matches {
-		writeAll(h, clusterKey(m), w.optionsKey(m), errText(m.Err))
-	}
-	spec, err := json.Marshal(b.Spec)
-	if err != nil {
-		return fmt.Errorf("digest of bundle %s: %w", w.key(), err)
-	}
-	blob, err := w.inputs.Encode()
-	if err != nil {
-		return err
-	}
-	files := sha256.New()
-	writeAll(files, string(spec), string(blob.ID))
-	w.observed = hex.EncodeToString(files.Sum(nil)[:16]) + "." + hex.EncodeToString(h.Sum(nil)[:16])
-	return nil
-}
-
-func writeAll(h hash.Hash, texts ...string) {
-	for _, t := range texts {
-		fmt.Fprintf(h, "%d:%s", len(t), t)
-	}
-}
-
-func errText(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
-}
-
-func clusterKey(m targets.Match) string { return m.Workspace + "/" + m.Cluster }
-
-// optionsKey names everything that makes this cluster's rendering differ from another's.
-func (w *work) optionsKey(m targets.Match) string {
-	if w.inputs.Kind != bundle.KindHelm {
-		return m.OptionsDigest
-	}
-	f := w.facts[clusterKey(m)]
-	sum := sha256.Sum256([]byte(f.KubeVersion + "\n" + strings.Join(f.APIVersions, "\n")))
-	return m.OptionsDigest + "-" + hex.EncodeToString(sum[:8])
-}
-
-// unchanged tells whether the stored rollout already says what this would say.
-func (w *work) unchanged() bool {
-	r := w.rollout
-	if r == nil || w.bundle == nil || r.Spec.UID != string(w.bundle.UID) || r.Status.ObservedInputs != w.observed ||
-		r.Status.BundleGeneration != w.bundle.Generation || r.Status.Removing {
-		return false
-	}
-	w.approve = w.bundle.Annotations[v1alpha1.AnnotationApprove]
-	for _, h := range r.Status.Holds {
-		if h.ID == w.approve {
-			return false
-		}
-	}
-	return true
-}
-
-// renderWork renders each distinct (options, facts) once and fans the result
-// out to its clusters. A cluster whose options digest is as stored keeps its
-// variant, as long as files and spec are the same: then nothing is rendered.
-func (d *Deployer) renderWork(ctx context.Context, w *work) error {
-	type result struct {
-		variant Variant
-		err     error
-	}
-	done := map[string]result{}
-	for key, v := range w.reusable() {
-		done[key] = result{variant: v}
-	}
-	for _, m := range w.matches {
-		key := w.optionsKey(m)
-		if m.Err != nil {
-			w.outcomes = append(w.outcomes, Outcome{Cluster: clusterKey(m), Err: m.Err})
-			continue
-		}
-		r, ok := done[key]
-		if !ok {
-			r.variant, r.err = d.renderMatch(ctx, w, m, key)
-			var problem *renderer.Problem
-			if r.err != nil && !errors.As(r.err, &problem) {
-				return fmt.Errorf("render bundle %s: %w", w.key(), r.err)
-			}
-			done[key] = r
-		}
-		w.outcomes = append(w.outcomes, Outcome{Cluster: clusterKey(m), Variant: r.variant, Err: r.err})
-	}
-	return nil
-}
-
-// reusable are the stored variants by options, if files and spec are as they were.
-func (w *work) reusable() map[string]Variant {
-	out := map[string]Variant{}
-	before, _, _ := strings.Cut(w.status.ObservedInputs, ".")
-	now, _, _ := strings.Cut(w.observed, ".")
-	if before != now {
-		return out
-	}
-	for _, v := range w.previous.Variants {
-		if v.Options != "" {
-			out[v.Options] = v
-		}
-	}
-	return out
-}
-
-func (d *Deployer) renderMatch(ctx context.Context, w *work, m targets.Match, key string) (Variant, error) {
-	item, err := d.Render(ctx, renderer.Inputs{
-		// A customization may choose a kustomization, and so the kind.
-		Bundle: w.desired.Bundle.Name, Kind: bundle.KindOf(w.inputs.Files, m.Options), Files: w.inputs.Files,
-		Options: m.Options, Context: m.Context, Facts: w.facts[clusterKey(m)],
-	})
-	if err != nil {
-		return Variant{}, err
-	}
-	data, id, err := item.Encode()
-	if err != nil {
-		return Variant{}, err
-	}
-	identity, err := renderer.Identity(item)
-	if err != nil {
-		return Variant{}, err
-	}
-	w.rendered[id] = keyedObjects(item)
-	if !d.Store.Has(w.desired.Bundle.Namespace, id) {
-		w.blobs = append(w.blobs, content.Blob{Kind: content.KindManifests, ID: id, Identity: identity, Data: data})
-	}
-	return Variant{Content: id, Identity: identity, Options: key}, nil
+	return Inputs{Kind: made.Kind, Files: made.Files}, nil
 }
 
 // decide plans the next wants, judges what they would lose, and writes the
@@ -298,12 +149,12 @@ func (d *Deployer) decide(ctx context.Context, f *fleet, w *work, others *owners
 	}
 	loss, err := measureLoss(lossInput{
 		Before: baseline, After: planned.Wants,
-		Objects: func(id content.ID) ([]Keyed, error) { return d.objects(ctx, w, id) },
+		Objects: func(id content.ID) (index, error) { return d.index(ctx, w, id) },
 		Gone:    func(cluster string) bool { return !f.exists[cluster] },
 		OwnedElsewhere: func(cluster string, key content.Key) (bool, error) {
 			return others.want(ctx, cluster, key)
 		},
-		Forgets: w.keeps(),
+		Forgets: w.forgets(),
 	})
 	if err != nil {
 		return fmt.Errorf("weigh what bundle %s would lose: %w", w.key(), err)
@@ -313,10 +164,11 @@ func (d *Deployer) decide(ctx context.Context, f *fleet, w *work, others *owners
 	if err != nil {
 		return err
 	}
-	return w.conclude(planned, guarded, baselineID)
+	stored := func(id content.ID) bool { return d.Store.Has(w.desired.Bundle.Namespace, id) }
+	return w.conclude(planned, guarded, baselineID, w.fresh.blobsOf(guarded.Wants, stored))
 }
 
-func (w *work) keeps() bool {
+func (w *work) forgets() bool {
 	k := w.desired.Bundle.Spec.KeepResources
 	return k != nil && *k
 }
@@ -401,12 +253,13 @@ func (d *Deployer) approvedSets(ctx context.Context, workspace string, approved 
 	return sets, nil
 }
 
-func (w *work) conclude(planned Planned, g Guarded, baselineID string) error {
+func (w *work) conclude(planned Planned, g Guarded, baselineID string, fresh []content.Blob) error {
 	blob, err := g.Wants.Encode()
 	if err != nil {
 		return err
 	}
 	changed := string(blob.ID) != w.status.Wants
+	w.blobs = append(w.blobs, fresh...)
 	if changed {
 		w.blobs = append(w.blobs, blob)
 		w.status.LastGood = baselineID
@@ -424,7 +277,7 @@ func (w *work) conclude(planned Planned, g Guarded, baselineID string) error {
 	w.status.Approved = g.Approved
 	w.status.Generation = planned.Generation
 	w.status.Wants = string(blob.ID)
-	w.status.ObservedInputs = w.observed
+	w.status.ObservedInputs = w.conclusion()
 	w.status.Clusters = len(g.Wants.Clusters)
 	w.status.Removing = false
 	w.status.Holds = nil
@@ -437,12 +290,12 @@ func (w *work) conclude(planned Planned, g Guarded, baselineID string) error {
 	return nil
 }
 
-// objects of content, just rendered or stored.
-func (d *Deployer) objects(ctx context.Context, w *work, id content.ID) ([]Keyed, error) {
-	if k, ok := w.rendered[id]; ok {
-		return k, nil
+// index of content, just rendered or stored.
+func (d *Deployer) index(ctx context.Context, w *work, id content.ID) (index, error) {
+	if x, ok := w.fresh.index(id); ok {
+		return x, nil
 	}
-	return d.Reader.Objects(ctx, w.desired.Bundle.Namespace, id)
+	return d.Reader.index(ctx, w.desired.Bundle.Namespace, id)
 }
 
 // objectsOn are what the plan wants on a cluster.
@@ -451,7 +304,8 @@ func (w *work) objectsOn(ctx context.Context, d *Deployer, cluster string) ([]Ke
 	if i == len(w.outcomes) || w.outcomes[i].Cluster != cluster {
 		return nil, nil
 	}
-	return d.objects(ctx, w, w.outcomes[i].Variant.Content)
+	x, err := d.index(ctx, w, w.outcomes[i].Variant.Content)
+	return x.objects, err
 }
 
 func has(objects []Keyed, key content.Key) bool {

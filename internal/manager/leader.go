@@ -53,6 +53,7 @@ func newLeader(mgr manager.Manager, h *hub, signer distribution.Signer, o Option
 	l.status.SetView(l.composer)
 	l.deployer = &distribution.Deployer{
 		Client: c, Store: h.store, Reader: l.reader, Render: h.pool.Render, Composer: l.composer, Namespace: o.Namespace, Clock: h.clock,
+		HubObjects: distribution.NewHubObjects(mgr.GetAPIReader(), h.clock),
 	}
 	l.repos = gitrepo.New(c, gitrepo.Options{
 		Live: mgr.GetAPIReader(), Mirrors: h.mirrors, Deployer: l.deployer, Status: l.status, Hooks: l.hooks, Clock: h.clock,
@@ -91,7 +92,7 @@ func (l *leader) Start(ctx context.Context) error {
 	l.leading.Store(true)
 	defer l.leading.Store(false)
 	group, ctx := errgroup.WithContext(ctx)
-	for _, run := range []func(context.Context) error{l.repos.Run, l.bundles.Run, l.clusters.Run, l.status.Run, l.sweep} {
+	for _, run := range []func(context.Context) error{l.repos.Run, l.bundles.Run, l.clusters.Run, l.status.Run, l.sweep, l.checkHubObjects} {
 		group.Go(func() error { return run(ctx) })
 	}
 	return group.Wait()
@@ -116,6 +117,30 @@ func (l *leader) observe(ctx context.Context, r *v1alpha1.Rollout) {
 		bundle = nil // Gone, or not read: the rollout says by itself what is wanted.
 	}
 	l.composer.Observe(ctx, r, bundle)
+}
+
+// checkEvery is how often ConfigMaps and Secrets that bundles name on the hub
+// are asked for their versions.
+const checkEvery = 30 * time.Second
+
+// checkHubObjects has bundles looked at whose values on the hub changed.
+func (l *leader) checkHubObjects(ctx context.Context) error {
+	ticker := time.NewTicker(checkEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		changed, err := l.deployer.HubObjects.Check(ctx)
+		if err != nil {
+			klog.FromContext(ctx).Error(err, "some values on the hub not looked at; what they were counts until they are")
+		}
+		for _, bundle := range changed {
+			l.bundles.Mark(bundle)
+		}
+	}
 }
 
 // sweepEvery is how often unreachable content is looked for.
@@ -143,7 +168,11 @@ func (l *leader) sweepOnce(ctx context.Context, sweeper *distribution.Sweeper) e
 	if err != nil {
 		return err
 	}
-	for _, pack := range sweeper.Sweep(l.hub.clock.Now(), l.hub.store.PackItems(), reachable.Has) {
+	packs := l.hub.store.PackItems()
+	if err := reachable.FollowSources(ctx, l.reader, packs); err != nil {
+		return err
+	}
+	for _, pack := range sweeper.Sweep(l.hub.clock.Now(), packs, reachable.Has) {
 		if err := l.hub.store.Delete(ctx, pack); err != nil {
 			return err
 		}

@@ -73,7 +73,7 @@ func (c *Controller) bundleStatus(b *v1alpha1.Bundle, r *v1alpha1.Rollout) (v1al
 		reconciling = verdict.Message
 	}
 	switch verdict.Reason {
-	case v1alpha1.ReasonFailed, v1alpha1.ReasonRenderFailed, v1alpha1.ReasonInvalidBundle:
+	case v1alpha1.ReasonFailed, v1alpha1.ReasonRenderFailed, v1alpha1.ReasonValuesMissing, v1alpha1.ReasonInvalidBundle:
 		stalled = verdict.Message
 	}
 	now := c.clock.Now()
@@ -93,7 +93,7 @@ func bundleVerdict(b *v1alpha1.Bundle, r *v1alpha1.Rollout, counts fold.Counts, 
 	case len(r.Status.Holds) > 0:
 		return fold.Verdict{Reason: r.Status.Holds[0].Reason, Message: r.Status.Holds[0].Message}
 	case len(r.Status.Problems) > 0:
-		return fold.Verdict{Reason: v1alpha1.ReasonRenderFailed, Message: fold.Locate(r.Status.Problems[0])}
+		return fold.Verdict{Reason: problemReason(r.Status.Problems[0]), Message: fold.Locate(r.Status.Problems[0])}
 	case counts.Total() == 0:
 		return fold.Verdict{Ready: true, Reason: v1alpha1.ReasonNoMatch, Message: "no cluster matches the targets"}
 	}
@@ -102,6 +102,14 @@ func bundleVerdict(b *v1alpha1.Bundle, r *v1alpha1.Rollout, counts fold.Counts, 
 		v.Reason, v.Message = v1alpha1.ReasonPaused, "paused; "+v.Message
 	}
 	return v
+}
+
+// problemReason is the reason that a problem of some clusters gives the whole.
+func problemReason(p v1alpha1.Problem) string {
+	if p.Code == v1alpha1.ReasonValuesMissing {
+		return p.Code
+	}
+	return v1alpha1.ReasonRenderFailed
 }
 
 // clip bounds a condition's message.

@@ -90,7 +90,7 @@ func (c *Controller) trouble(ctx context.Context, repo string) (*fold.Verdict, e
 		}
 		switch {
 		case len(r.Status.Problems) > 0:
-			return &fold.Verdict{Reason: v1alpha1.ReasonRenderFailed, Message: clip(fmt.Sprintf("bundle %s: %s", name, fold.Locate(r.Status.Problems[0])))}, nil
+			return &fold.Verdict{Reason: problemReason(r.Status.Problems[0]), Message: clip(fmt.Sprintf("bundle %s: %s", name, fold.Locate(r.Status.Problems[0])))}, nil
 		case len(r.Status.Holds) > 0:
 			return &fold.Verdict{Reason: r.Status.Holds[0].Reason, Message: clip(fmt.Sprintf("bundle %s: %s", name, r.Status.Holds[0].Message))}, nil
 		}

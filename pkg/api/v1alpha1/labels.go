@@ -59,6 +59,8 @@ const (
 	ReasonPathNotFound      = "PathNotFound"
 	ReasonNotSupported      = "NotSupported"
 	ReasonRenderFailed      = "RenderFailed"
+	ReasonValuesMissing     = "ValuesMissing"
+	ReasonChartUnavailable  = "ChartUnavailable"
 	ReasonLossHeld          = "LossHeld"
 	ReasonConflict          = "Conflict"
 	ReasonHubWentBack       = "HubWentBack"

@@ -1,11 +1,13 @@
 package hub_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"path"
 	"slices"
 	"sort"
 	"strings"
@@ -108,7 +110,9 @@ func (w *world) editCluster(name string, edit func(*v1alpha1.Cluster)) {
 type calls struct {
 	mu     sync.Mutex // guards the fields below
 	writes []string
-	left   int // writes still to be let through; negative: any number
+	// reads are GETs of ConfigMaps and Secrets in the workspace, such as "ConfigMap/name".
+	reads []string
+	left  int // writes still to be let through; negative: any number
 	// refused is a write such as "POST bundles" that the API server rejects.
 	refused string
 	// before is called ahead of every request, outside the lock.
@@ -125,6 +129,7 @@ func (c *calls) wrap(next http.RoundTripper) http.RoundTripper {
 		if before != nil {
 			before(r)
 		}
+		c.read(r)
 		if r.Method != http.MethodGet && !c.allow(r) {
 			return nil, errDead
 		}
@@ -147,6 +152,26 @@ func (c *calls) allow(r *http.Request) bool {
 	}
 	c.writes = append(c.writes, r.Method+" "+resourceOf(r.URL.Path))
 	return true
+}
+
+// read notes a GET of a ConfigMap or Secret outside of the machine's namespace.
+func (c *calls) read(r *http.Request) {
+	resource := resourceOf(r.URL.Path)
+	if r.Method != http.MethodGet || strings.Contains(r.URL.Path, "/machine-") || resource != "configmaps" && resource != "secrets" {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reads = append(c.reads, resource+"/"+path.Base(r.URL.Path))
+}
+
+// takeReads returns the reads since the last time, in order.
+func (c *calls) takeReads() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := c.reads
+	c.reads = nil
+	return out
 }
 
 // resourceOf is the resource of a path such as /apis/g/v/namespaces/ns/resource/name.
@@ -218,6 +243,7 @@ func (w *world) mortal(writes int) *hub {
 	})
 	h.deployer = &distribution.Deployer{
 		Client: h.client, Store: h.store, Reader: h.reader, Render: h.render, Composer: h.composer, Namespace: w.machine, Clock: h.clock,
+		HubObjects: distribution.NewHubObjects(h.client, h.clock),
 	}
 	check(w.t, h.state.Load(w.t.Context(), start, distribution.About{ID: "hub"}))
 	h.calls.take()
@@ -444,31 +470,63 @@ func filesOf(objects []string) []bundle.File {
 	return files
 }
 
-// render is a renderer in this process: every file is one object.
+// render is a renderer in this process: every file is one object. A ConfigMap
+// whose value is "ask QUESTION" asks about the cluster and shows the answer; one
+// whose value is "random" draws a value, as a chart does that makes a password.
 func (h *hub) render(_ context.Context, in renderer.Inputs) (content.Item, error) {
-	h.rendered.Add(1)
+	n := h.rendered.Add(1)
 	if h.rendering != nil {
 		h.rendering()
 	}
 	item := content.Item{Version: content.Version, Kind: content.KindManifests, Bundle: in.Bundle, Options: renderer.ContentOptions(in)}
 	for _, f := range in.Files {
-		var o struct {
-			Kind     string `json:"kind"`
-			Metadata struct{ Name, Namespace string }
-		}
-		manifest, err := yaml.YAMLToJSON(f.Data)
-		if err == nil {
-			err = json.Unmarshal(manifest, &o)
-		}
-		if err != nil {
+		if err := renderFile(&item, in, f, n); err != nil {
 			return item, &renderer.Problem{Problem: bundle.Problem{File: f.Path, Message: err.Error()}}
 		}
-		if o.Kind == "Broken" {
-			return item, &renderer.Problem{Problem: bundle.Problem{File: f.Path, Message: "does not render"}}
-		}
-		item.Objects = append(item.Objects, content.Object{Key: content.NewKey("", o.Kind, o.Metadata.Namespace, o.Metadata.Name), Manifest: manifest})
+	}
+	for i, v := range in.HubValues {
+		item.Objects = append(item.Objects, shownAs(fmt.Sprintf("values-%d", i), v))
+	}
+	for i, v := range in.Copied {
+		item.Objects = append(item.Objects, shownAs(fmt.Sprintf("copied-%d", i), v))
 	}
 	return item, nil
+}
+
+func shownAs(name string, v json.RawMessage) content.Object {
+	return content.Object{Key: content.NewKey("", "ConfigMap", "x", name), Manifest: v}
+}
+
+func renderFile(item *content.Item, in renderer.Inputs, f bundle.File, n int64) error {
+	manifest, err := yaml.YAMLToJSON(f.Data)
+	if err != nil {
+		return err
+	}
+	var o struct {
+		Kind     string `json:"kind"`
+		Metadata struct{ Name, Namespace string }
+		Data     struct{ V string }
+	}
+	if err := json.Unmarshal(manifest, &o); err != nil {
+		return err
+	}
+	if o.Kind == "Broken" {
+		return errors.New("does not render")
+	}
+	object := content.Object{Key: content.NewKey("", o.Kind, o.Metadata.Namespace, o.Metadata.Name), Manifest: manifest}
+	if question, asks := strings.CutPrefix(o.Data.V, "ask "); asks {
+		if item.Answers == nil {
+			item.Answers = map[string]string{}
+		}
+		item.Answers[question] = in.Facts.Answer(question)
+		object.Manifest = bytes.ReplaceAll(manifest, []byte(o.Data.V), []byte(item.Answers[question]))
+	}
+	if strings.HasPrefix(o.Data.V, "random") {
+		object.Volatile = []string{"/data/drawn"}
+		object.Manifest = bytes.Replace(manifest, []byte(`"data":{`), fmt.Appendf(nil, `"data":{"drawn":"%s-%d",`, in.Cluster, n), 1)
+	}
+	item.Objects = append(item.Objects, object)
+	return nil
 }
 
 // signer signs nothing: what is signed is tested with the hub key.
