@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"path"
 	"slices"
 	"strings"
 
@@ -148,20 +147,4 @@ func suggestValues(other *elsewhere) string {
 		return ""
 	}
 	return "an inventory with these objects shows what it would be"
-}
-
-// skippedFiles are those that no renderer of a raw bundle reads.
-func skippedFiles(b *bundle.Bundle) []string {
-	if b.Kind != bundle.KindRaw {
-		return nil // a chart or a kustomization may read any file
-	}
-	var skipped []string
-	for _, f := range b.Files {
-		switch path.Ext(f.Path) {
-		case ".yaml", ".yml", ".json":
-		default:
-			skipped = append(skipped, path.Join(b.Path, f.Path))
-		}
-	}
-	return skipped
 }

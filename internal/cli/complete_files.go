@@ -15,12 +15,12 @@ func completeDirectory(_ *cobra.Command, given []string, _ string) ([]string, co
 }
 
 // completePair completes why: a directory, a bundle in it, a cluster of the inventory.
-func (a *app) completePair(flags *fileFlags) completion {
+func completePair(flags *fileFlags) completion {
 	return func(c *cobra.Command, given []string, typed string) ([]string, cobra.ShellCompDirective) {
 		if len(given) == 0 {
 			return completeDirectory(c, given, typed)
 		}
-		f := a.readQuietly(flags, given[0])
+		f := readQuietly(flags, given[0])
 		switch {
 		case f == nil:
 		case len(given) == 1:
@@ -33,12 +33,12 @@ func (a *app) completePair(flags *fileFlags) completion {
 }
 
 // completeNames completes a flag with names of the repository that was typed before it.
-func (a *app) completeNames(c *cobra.Command, flag string, flags *fileFlags, names func(*fleet) []string) {
+func completeNames(c *cobra.Command, flag string, flags *fileFlags, names func(*fleet) []string) {
 	err := c.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(given) == 0 {
 			return nil, noFiles
 		}
-		if f := a.readQuietly(flags, given[0]); f != nil {
+		if f := readQuietly(flags, given[0]); f != nil {
 			return names(f), noFiles
 		}
 		return nil, noFiles
@@ -49,7 +49,7 @@ func (a *app) completeNames(c *cobra.Command, flag string, flags *fileFlags, nam
 }
 
 // readQuietly is nil if there is nothing to complete from.
-func (a *app) readQuietly(flags *fileFlags, dir string) *fleet {
+func readQuietly(flags *fileFlags, dir string) *fleet {
 	f, err := flags.load(dir, strings.NewReader(""))
 	if err != nil {
 		return nil

@@ -31,6 +31,9 @@ type inventory struct {
 	repos    []v1alpha1.GitRepo
 	// facts are what agents have said of their clusters, by cluster key.
 	facts map[string]renderer.Facts
+	// mappings and policies by workspace.
+	mappings map[string][]targets.Mapping
+	policies map[string][]targets.Policy
 	// workspaces maps namespaces to their labels.
 	workspaces map[string]map[string]string
 	// objects are ConfigMaps and Secrets.
@@ -43,8 +46,8 @@ type inventory struct {
 // Fleet's kinds, as kubectl prints them; other kinds are left alone. "-" is in.
 func readInventory(files []string, in io.Reader) (inventory, error) {
 	inv := inventory{
-		facts: map[string]renderer.Facts{}, workspaces: map[string]map[string]string{},
-		objects: objects{}, seen: map[string]string{},
+		facts: map[string]renderer.Facts{}, mappings: map[string][]targets.Mapping{}, policies: map[string][]targets.Policy{},
+		workspaces: map[string]map[string]string{}, objects: objects{}, seen: map[string]string{},
 	}
 	for _, file := range files {
 		data, err := readBounded(file, in)
@@ -151,12 +154,16 @@ func (inv *inventory) addKnown(file string, object unstructured.Unstructured, re
 	return read(inv, object)
 }
 
-// finish sorts.
+// finish sorts, and gives every cluster the labels of its workspace.
 func (inv *inventory) finish() {
 	slices.SortFunc(inv.clusters, func(a, b targets.Cluster) int { return strings.Compare(a.Key(), b.Key()) })
 	slices.SortFunc(inv.repos, func(a, b v1alpha1.GitRepo) int {
 		return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
 	})
+	for i := range inv.clusters {
+		c := &inv.clusters[i]
+		c.WorkspaceLabels = mergeLabels(inv.workspaces[c.Workspace], c.WorkspaceLabels)
+	}
 }
 
 // cluster finds by name or workspace/name; the error names the nearest.

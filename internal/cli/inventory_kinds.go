@@ -30,6 +30,10 @@ var hubKinds = map[string]kindReader{
 	"Cluster":      readCluster,
 	"ClusterGroup": readGroup,
 	"GitRepo":      readRepo,
+
+	"BundleNamespaceMapping": readMapping,
+	"Policy":                 readPolicy,
+	"GitRepoRestriction":     readPolicy, // Fleet's name
 }
 
 // coreKinds are Kubernetes' own kinds that bundles read values from.
@@ -61,6 +65,10 @@ func readCluster(inv *inventory, object unstructured.Unstructured) error {
 		return err
 	}
 	known := targets.Cluster{Workspace: c.Namespace, Name: c.Name, Labels: c.Labels, Annotations: c.Annotations, Paused: c.Spec.Paused}
+	if isFleets(object) {
+		// Fleet does not ask a namespace whether it is a workspace.
+		known.WorkspaceLabels = map[string]string{v1alpha1.LabelWorkspace: "true"}
+	}
 	if len(c.Spec.TemplateValues) > 0 {
 		if known.TemplateValues, err = json.Marshal(c.Spec.TemplateValues); err != nil {
 			return fmt.Errorf("spec.templateValues: %w", err)
@@ -71,10 +79,14 @@ func readCluster(inv *inventory, object unstructured.Unstructured) error {
 	return nil
 }
 
+func isFleets(object unstructured.Unstructured) bool {
+	return strings.HasPrefix(object.GetAPIVersion(), fleetGroup+"/")
+}
+
 // factsOf is what the agent has said of its cluster; Fleet keeps no such facts.
 func factsOf(object unstructured.Unstructured) (renderer.Facts, error) {
 	reported, found, err := unstructured.NestedMap(object.Object, "status", "facts")
-	if err != nil || !found || strings.HasPrefix(object.GetAPIVersion(), fleetGroup+"/") {
+	if err != nil || !found || isFleets(object) {
 		return renderer.Facts{}, err
 	}
 	var facts v1alpha1.ClusterFacts
@@ -99,6 +111,24 @@ func readRepo(inv *inventory, object unstructured.Unstructured) error {
 		return err
 	}
 	inv.repos = append(inv.repos, r)
+	return nil
+}
+
+func readMapping(inv *inventory, object unstructured.Unstructured) error {
+	var m v1alpha1.BundleNamespaceMapping
+	if err := decode(object, &m); err != nil {
+		return err
+	}
+	inv.mappings[m.Namespace] = append(inv.mappings[m.Namespace], targets.MappingOf(&m))
+	return nil
+}
+
+func readPolicy(inv *inventory, object unstructured.Unstructured) error {
+	var p v1alpha1.Policy
+	if err := decode(object, &p); err != nil {
+		return err
+	}
+	inv.policies[p.Namespace] = append(inv.policies[p.Namespace], targets.PolicyOf(&p))
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/bundle"
 	"github.com/muster-dev/muster/pkg/targets"
 	"github.com/spf13/cobra"
@@ -22,8 +23,9 @@ func (a *app) matchCommand() *cobra.Command {
 the customizations that decided, from files alone, by the hub's own functions.`,
 		Example: `  muster match . --inventory inventory.yaml
   muster match . --inventory inventory.yaml -o json | jq '.matches[] | select(.matched)'`,
-		Args: args(cobra.ExactArgs(1)),
-		RunE: func(_ *cobra.Command, given []string) error { return a.match(files, given[0], output) },
+		Args:              args(cobra.ExactArgs(1)),
+		ValidArgsFunction: completeDirectory,
+		RunE:              func(_ *cobra.Command, given []string) error { return a.match(files, given[0], output) },
 	}
 	files.bind(c)
 	c.Flags().StringVarP(&output, "output", "o", "", "json")
@@ -110,7 +112,10 @@ func (f *fleet) matches(b *bundle.Bundle) []decision {
 	compiled := map[string]*targets.Compiled{}
 	var failed error
 	for _, workspace := range f.workspaces() {
-		c, err := targets.Compile(targets.Input{Workspace: workspace, Name: b.Name, Spec: b.Spec, Where: b.Where})
+		c, err := targets.Compile(targets.Input{
+			Workspace: workspace, Name: b.Name, BundleLabels: f.labelsOf(b), Spec: b.Spec, Where: b.Where,
+			Mappings: f.inventory.mappings[workspace], Policies: f.inventory.policies[workspace],
+		})
 		compiled[workspace], failed = c, cmp.Or(failed, err)
 	}
 	var decisions []decision
@@ -118,6 +123,14 @@ func (f *fleet) matches(b *bundle.Bundle) []decision {
 		decisions = append(decisions, decision{Match: f.decide(compiled, failed, c), cluster: c})
 	}
 	return decisions
+}
+
+// labelsOf are those of the Bundle object on a hub.
+func (f *fleet) labelsOf(b *bundle.Bundle) map[string]string {
+	if f.repo == nil {
+		return b.Labels
+	}
+	return mergeLabels(b.Labels, map[string]string{v1alpha1.LabelGitRepo: f.repo.Name})
 }
 
 func (f *fleet) decide(compiled map[string]*targets.Compiled, failed error, c targets.Cluster) targets.Match {

@@ -40,8 +40,9 @@ process. Bundles that fail are named on stderr, the others are still printed.`,
 		Example: `  muster render . --inventory inventory.yaml --cluster eu-1
   muster render . --labels env=prod,region=eu --bundle fleet-apps-checkout
   muster render . --inventory inventory.yaml --all-clusters -o out/`,
-		Args: args(cobra.ExactArgs(1)),
-		RunE: func(c *cobra.Command, given []string) error { return a.render(c.Context(), o, given[0]) },
+		Args:              args(cobra.ExactArgs(1)),
+		ValidArgsFunction: completeDirectory,
+		RunE:              func(c *cobra.Command, given []string) error { return a.render(c.Context(), o, given[0]) },
 	}
 	o.fileFlags.bind(c)
 	o.renderFlags.bind(c)
@@ -52,6 +53,8 @@ process. Bundles that fail are named on stderr, the others are still printed.`,
 	c.Flags().BoolVar(&o.All, "all-clusters", false, "every cluster of the inventory; needs -o")
 	c.Flags().StringVarP(&o.Output, "output", "o", "", "directory for --all-clusters: WORKSPACE/CLUSTER/BUNDLE.yaml each")
 	c.Flags().BoolVar(&o.WithMetadata, "with-metadata", false, "with the label and annotation by which agents own objects")
+	completeNames(c, "bundle", &o.fileFlags, (*fleet).bundleNames)
+	completeNames(c, "cluster", &o.fileFlags, (*fleet).clusterNames)
 	return c
 }
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"path"
 
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/bundle"
@@ -108,8 +109,8 @@ func (o *validateOptions) check(ctx context.Context, f *fleet) ([]v1alpha1.Probl
 // printSkipped lists what lies in a bundle and is no manifest.
 func (a *app) printSkipped(f *fleet) {
 	for _, b := range f.byName() {
-		for _, file := range skippedFiles(b) {
-			a.notef("%s: ignored: no manifest of bundle %s", file, b.Name)
+		for _, file := range bundle.Skipped(*b) {
+			a.notef("%s: ignored: nothing makes objects of it in bundle %s", path.Join(b.Path, file), b.Name)
 		}
 	}
 }

@@ -1,28 +1,42 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
-	"github.com/muster-dev/muster/pkg/targets"
 	"github.com/spf13/cobra"
 )
 
+// whyOptions are the flags of why.
+type whyOptions struct {
+	fileFlags
+	renderFlags
+	Output string
+}
+
 func (a *app) whyCommand() *cobra.Command {
-	var files fileFlags
-	var output string
+	var o whyOptions
 	c := &cobra.Command{
 		Use:   "why DIR BUNDLE CLUSTER --inventory FILE",
 		Short: "Explain why a cluster gets a bundle, or does not, rule by rule",
 		Long: `Explain why a cluster gets a bundle, or does not: every rule that was looked at,
-with file and line, the term that failed, and what would change the answer.`,
+with file and line, the term that failed, and what would change the answer.
+
+A bundle that the cluster gets is also rendered for it, which says what fails
+there, what is decided on the cluster, and which values differ on every cluster.`,
 		Example: `  muster why . fleet-platform-backup canary-1 --inventory inventory.yaml
   muster why . fleet-platform-backup canary-1 --inventory inventory.yaml -o json`,
-		Args: args(cobra.ExactArgs(3)),
-		RunE: func(_ *cobra.Command, given []string) error { return a.why(files, given, output) },
+		Args:              args(cobra.ExactArgs(3)),
+		ValidArgsFunction: completePair(&o.fileFlags),
+		RunE:              func(c *cobra.Command, given []string) error { return a.why(c.Context(), o, given) },
 	}
-	files.bind(c)
-	c.Flags().StringVarP(&output, "output", "o", "", "json")
+	o.fileFlags.bind(c)
+	o.renderFlags.bind(c)
+	c.Flags().StringVarP(&o.Output, "output", "o", "", "json")
 	completeFixed(c, "output", "json")
 	return c
 }
@@ -46,25 +60,25 @@ type step struct {
 	Result string `json:"result"`
 }
 
-func (a *app) why(files fileFlags, given []string, output string) error {
-	if err := onlyJSON(output); err != nil {
+func (a *app) why(ctx context.Context, o whyOptions, given []string) error {
+	if err := onlyJSON(o.Output); err != nil {
 		return err
 	}
-	f, err := files.inventoried(given[0], a.In)
+	f, err := o.inventoried(given[0], a.In)
 	if err != nil {
 		return err
 	}
-	e, err := f.explain(given[1], given[2])
+	e, err := f.explain(ctx, o.renderFlags, given[1], given[2])
 	if err != nil {
 		return fmt.Errorf("explain %s on %s: %w", given[1], given[2], err)
 	}
-	if output == "json" {
+	if o.Output == "json" {
 		return a.printValue(e, "json")
 	}
 	return a.printExplanation(e)
 }
 
-func (f *fleet) explain(bundleName, clusterName string) (explanation, error) {
+func (f *fleet) explain(ctx context.Context, flags renderFlags, bundleName, clusterName string) (explanation, error) {
 	b, err := f.bundle(bundleName)
 	if err != nil {
 		return explanation{}, err
@@ -76,28 +90,84 @@ func (f *fleet) explain(bundleName, clusterName string) (explanation, error) {
 	if b == nil {
 		return explanation{pair: f.brokenPair(bundleName, cluster), Trace: []step{}}, nil
 	}
-	e := explanation{Trace: []step{}}
-	for _, m := range f.matches(b) {
-		if m.cluster.Key() != cluster.Key() {
-			continue
-		}
-		e.pair, e.WouldMatchIf = pairOf(b, m.Match), m.WouldMatchIf
-		e.Trace = append(e.Trace, stepsOf(m.Match)...)
+	decided := f.matches(b)
+	d := decided[slices.IndexFunc(decided, func(d decision) bool { return d.cluster.Key() == cluster.Key() })]
+	e := explanation{pair: pairOf(b, d.Match), Trace: []step{}, WouldMatchIf: d.WouldMatchIf}
+	for _, s := range d.Trace {
+		e.Trace = append(e.Trace, step(s))
 	}
-	return e, nil
+	if !d.Matched {
+		return e, nil
+	}
+	return e, f.explainRender(ctx, flags, piece{b, d}, &e)
 }
 
-func stepsOf(m targets.Match) []step {
+// explainRender adds what the hub does with a bundle that a cluster is to get.
+func (f *fleet) explainRender(ctx context.Context, flags renderFlags, p piece, e *explanation) error {
+	shop, err := newWorkshop(f, flags, flags.charts())
+	if err != nil {
+		return err
+	}
+	defer shop.close()
+	m := shop.one(ctx, p)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	e.addRender(m)
+	for _, held := range f.heldBack(p) {
+		e.add(held)
+	}
+	return nil
+}
+
+// addRender adds what rendering said, and makes its error that of the pair.
+func (e *explanation) addRender(m made) {
+	var other *elsewhere
+	switch {
+	case errors.As(m.err, &other):
+		p := decidedWarning(m, other)
+		e.add(step{Rule: "render", Result: "decided " + other.where, Got: other.reason, File: p.File, Line: p.Line})
+		return
+	case m.err != nil:
+		p := problemIn(m.bundle, m.decision, m.err)
+		e.Error, e.File, e.Line = p.Message, p.File, p.Line
+		e.add(step{Rule: "render", Result: "error", Got: p.Message, Want: p.Suggestion, File: p.File, Line: p.Line})
+		return
+	}
+	e.add(step{Rule: "render", Result: fmt.Sprintf("%d object(s)", len(m.item.Objects))})
+	for _, p := range volatileWarnings(m.bundle, m.item) {
+		e.add(step{Rule: "render", Result: "volatile", Got: p.Message, File: p.File, Line: p.Line})
+	}
+}
+
+// add numbers a step.
+func (e *explanation) add(s step) {
+	s.Step = len(e.Trace) + 1
+	e.Trace = append(e.Trace, s)
+}
+
+// heldBack are reasons for which the hub does not hand out what it has computed.
+func (f *fleet) heldBack(p piece) []step {
 	var steps []step
-	for _, s := range m.Trace {
-		steps = append(steps, step(s))
+	for _, key := range p.bundle.Unsupported {
+		where := p.bundle.Where[key]
+		steps = append(steps, step{
+			Rule: "supported", Result: "held back", Term: key, File: where.File, Line: where.Line,
+			Got: "not supported yet: the hub keeps the last good revision", Want: "without " + key,
+		})
+	}
+	if p.bundle.Spec.Paused {
+		where := p.bundle.Where["paused"]
+		steps = append(steps, step{Rule: "paused", Result: "held back", Got: "the bundle is paused", Want: "paused: false", File: where.File, Line: where.Line})
+	}
+	if p.decision.cluster.Paused {
+		steps = append(steps, step{Rule: "paused", Result: "held back", Got: "the cluster is paused", Want: "spec.paused: false on the Cluster"})
 	}
 	return steps
 }
 
 func (a *app) printExplanation(e explanation) error {
-	answer := map[string]string{"yes": "deployed", "no": "not deployed", "error": "cannot be decided"}[e.answer()]
-	fmt.Fprintf(a.Out, "%s on %s: %s\n", e.Bundle, e.clusterName(), answer)
+	fmt.Fprintf(a.Out, "%s on %s: %s\n", e.Bundle, e.clusterName(), e.headline())
 	if because := e.because(); because != "" {
 		fmt.Fprintf(a.Out, "  %s\n", because)
 	}
@@ -115,4 +185,21 @@ func (a *app) printExplanation(e explanation) error {
 		fmt.Fprintf(a.Out, "\nIt would be deployed if %s.\n", e.WouldMatchIf)
 	}
 	return nil
+}
+
+// headline is the answer in a few words.
+func (e *explanation) headline() string {
+	switch {
+	case e.Error != "" && e.Matched:
+		return "it is to be deployed and cannot be rendered; what is deployed stays"
+	case e.Error != "":
+		return "cannot be decided"
+	case !e.Matched:
+		return "not deployed"
+	}
+	last := e.Trace[len(e.Trace)-1]
+	if last.Result == "held back" || strings.HasPrefix(last.Result, "decided ") {
+		return "deployed, " + last.Result
+	}
+	return "deployed"
 }
