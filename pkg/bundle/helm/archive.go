@@ -45,7 +45,9 @@ func newRoom() *room { return &room{bytes: maxUnpackedBytes, files: maxUnpackedF
 // Helm does, whatever it is called. Links, names that leave the archive and
 // names given twice are refused: tools differ in what they make of them.
 func (r *room) unpack(place string, data []byte) ([]*loader.BufferedFile, error) {
-	refuse := func(code, format string, args ...any) error { return manifest.NewFault(place, 0, code, format, args...) }
+	refuse := func(code, format string, args ...any) error {
+		return manifest.NewFault(place, 0, code, format, args...)
+	}
 	unzipped, err := gzip.NewReader(bytes.NewReader(data))
 	if err != nil {
 		return nil, refuse(manifest.RenderFailed, "not a chart archive: %v", err)

@@ -23,6 +23,9 @@ func (c *loaded) complete(from *reader, files []bundle.File) error {
 		if err != nil {
 			return err
 		}
+		if child.Name() != want.Name || !fits(want.Version, child) {
+			return c.fault("Chart.yaml", manifest.RenderFailed, "dependency %s %s: %s has %s %s", want.Name, want.Version, want.Repository, child.Name(), child.Metadata.Version)
+		}
 		c.replace(child)
 	}
 	return nil
@@ -31,8 +34,12 @@ func (c *loaded) complete(from *reader, files []bundle.File) error {
 // holds tells whether a version that is wanted is there.
 func (c *loaded) holds(want bundle.Dependency) bool {
 	return slices.ContainsFunc(c.Dependencies(), func(d *chart.Chart) bool {
-		return d.Name() == want.Name && chartutil.IsCompatibleRange(want.Version, d.Metadata.Version)
+		return d.Name() == want.Name && fits(want.Version, d)
 	})
+}
+
+func fits(constraint string, d *chart.Chart) bool {
+	return constraint == "" || chartutil.IsCompatibleRange(constraint, d.Metadata.Version)
 }
 
 func (c *loaded) dependency(from *reader, files []bundle.File, want bundle.Dependency) (*chart.Chart, error) {
@@ -70,14 +77,7 @@ func (c *loaded) localDependency(from *reader, files []bundle.File, want bundle.
 	if dir == c.place || strings.HasPrefix(c.place+"/", dir+"/") || dir == "." {
 		return nil, c.fault("Chart.yaml", manifest.PathRefused, "dependency %s: %s holds this chart itself", want.Name, want.Repository)
 	}
-	child, err := from.directory(files, dir, 1)
-	if err != nil {
-		return nil, err
-	}
-	if child.Name() != want.Name || !chartutil.IsCompatibleRange(want.Version, child.Metadata.Version) {
-		return nil, c.fault("Chart.yaml", manifest.RenderFailed, "dependency %s %s: in %s lies %s %s", want.Name, want.Version, dir, child.Name(), child.Metadata.Version)
-	}
-	return child, nil
+	return from.directory(files, dir, 1)
 }
 
 // replace adds a dependency in place of versions that nothing asks for any more,
@@ -91,19 +91,16 @@ func (c *loaded) replace(child *chart.Chart) {
 
 func (c *loaded) wants(d *chart.Chart) bool {
 	return slices.ContainsFunc(c.Metadata.Dependencies, func(want *chart.Dependency) bool {
-		return want != nil && want.Name == d.Name() && chartutil.IsCompatibleRange(want.Version, d.Metadata.Version)
+		return want != nil && want.Name == d.Name() && fits(want.Version, d)
 	})
 }
 
 // checkDependencies wants everything that Chart.yaml lists, as Helm does.
-func (c *loaded) checkDependencies(r Release) error {
-	if r.DisableDependencyUpdate {
-		return nil
-	}
+func (c *loaded) checkDependencies() error {
 	for _, want := range c.Metadata.Dependencies {
 		have := want == nil || slices.ContainsFunc(c.Dependencies(), func(d *chart.Chart) bool { return d.Name() == want.Name })
 		if !have {
-			return c.missing(want.Name, "run `helm dependency build` and pack the chart again")
+			return c.missing(want.Name, "put it there, or set helm.disableDependencyUpdate to render without it")
 		}
 	}
 	return nil

@@ -105,12 +105,12 @@ func ours(t *testing.T, root string, values map[string]any) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	objects, err := helm.Render(files, helm.Release{Name: "rel", Namespace: "ns", Values: values})
+	result, err := helm.Render(files, helm.Release{Name: "rel", Namespace: "ns", Values: values})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var list []string
-	for _, o := range objects {
+	for _, o := range result.Objects {
 		list = append(list, normal(t, o.Body))
 	}
 	slices.Sort(list)
@@ -162,12 +162,17 @@ func helms(t *testing.T, root string, values map[string]any) []string {
 	return list
 }
 
+func unmarshal(t *testing.T, text string, into any) {
+	t.Helper()
+	if err := yaml.Unmarshal([]byte(text), into); err != nil {
+		t.Fatalf("%v in:\n%s", err, text)
+	}
+}
+
 func normalText(t *testing.T, text string) string {
 	t.Helper()
 	var body map[string]any
-	if err := yaml.Unmarshal([]byte(text), &body); err != nil {
-		t.Fatal(err)
-	}
+	unmarshal(t, text, &body)
 	return normal(t, body)
 }
 

@@ -18,6 +18,9 @@ import (
 	"github.com/muster-dev/muster/pkg/bundle/manifest"
 )
 
+// fetchedDir is above the archives that were added to a bundle's files; they are no files of a chart.
+const fetchedDir = ".muster/"
+
 // loaded is a chart with its dependencies, and where it lies.
 type loaded struct {
 	*chart.Chart
@@ -41,7 +44,10 @@ func load(files []bundle.File, r Release) (*loaded, error) {
 	} else {
 		err = c.local(from, files, r)
 	}
-	return c, err
+	if err != nil || r.DisableDependencyUpdate {
+		return c, err
+	}
+	return c, c.checkDependencies()
 }
 
 // remote is the chart's reference if it comes from outside of the bundle.
@@ -98,21 +104,13 @@ func (c *loaded) local(from *reader, files []bundle.File, r Release) (err error)
 	}
 	if data, found := find(files, c.place); found {
 		c.Chart, err = from.archive(c.place, data, 0)
-		if err != nil {
-			return err
-		}
-		return c.checkDependencies(r)
-	}
-	if c.Chart, err = from.directory(files, c.place, 0); err != nil {
 		return err
 	}
-	if r.DisableDependencyUpdate {
-		return nil
-	}
-	if err := c.complete(from, files); err != nil {
+	c.Chart, err = from.directory(files, c.place, 0)
+	if err != nil || r.DisableDependencyUpdate {
 		return err
 	}
-	return c.checkDependencies(r)
+	return c.complete(from, files)
 }
 
 // directory reads the chart in a directory of the bundle.
@@ -123,7 +121,7 @@ func (r *reader) directory(files []bundle.File, dir string, depth int) (*chart.C
 	}
 	var all []*loader.BufferedFile
 	for _, f := range files {
-		if name, below := strings.CutPrefix(f.Path, prefix); below {
+		if name, below := strings.CutPrefix(f.Path, prefix); below && !strings.HasPrefix(f.Path, fetchedDir) {
 			all = append(all, &loader.BufferedFile{Name: name, Data: f.Data})
 		}
 	}

@@ -1,10 +1,6 @@
 package helm
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -16,9 +12,6 @@ import (
 	"github.com/muster-dev/muster/pkg/bundle"
 	"github.com/muster-dev/muster/pkg/bundle/manifest"
 )
-
-// DefaultKubeVersion is what charts are told where no cluster is known.
-const DefaultKubeVersion = "v1.36.0"
 
 // maxReleaseName is Helm's own bound, which leaves room for suffixes of names.
 const maxReleaseName = 53
@@ -49,75 +42,66 @@ type Release struct {
 	Progress func(file string)
 }
 
-// Facts about a cluster that a chart may ask for.
-type Facts struct {
-	// KubeVersion and APIVersions are .Capabilities; empty = as in `helm template`.
-	KubeVersion string   `json:"kubeVersion,omitempty"`
-	APIVersions []string `json:"apiVersions,omitempty"`
-	// Labels of the cluster are .Values.global.fleet.clusterLabels.
-	Labels map[string]string `json:"labels,omitempty"`
-}
-
 // Result of a render.
 type Result struct {
 	Objects []manifest.Object
-	// Answers holds the questions that templates asked about the cluster and what they were told.
+	// Answers holds the questions that templates asked about the cluster and what
+	// they were told, up to the error if there is one. See Answer.
 	Answers map[string]string
-}
-
-// questionAll asks for everything there is to know.
-const questionAll = "everything"
-
-// Answer returns what a render is told that asks a question about a cluster.
-func Answer(question string, f Facts) string {
-	if question != questionAll {
-		return ""
-	}
-	data, err := json.Marshal(f)
-	if err != nil {
-		return "" // texts always encode
-	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:16])
 }
 
 // Render returns the objects of a chart, hooks and crds/ included, tests and notes left out.
 func Render(files []bundle.File, r Release) (Result, error) {
-	c, err := load(files, r.Chart)
-	if err != nil {
-		return Result{}, err
+	asked := newRecorder(r.Facts)
+	objects, err := r.render(files, asked)
+	return Result{Objects: objects, Answers: asked.answers}, err
+}
+
+func (r Release) render(files []bundle.File, asked *recorder) ([]manifest.Object, error) {
+	if err := r.Facts.check(); err != nil {
+		return nil, err
 	}
-	values, err := r.prepare(c)
+	c, err := load(files, r)
 	if err != nil {
-		return Result{}, err
+		return nil, err
+	}
+	values, err := r.prepare(c, asked)
+	if err != nil {
+		return nil, err
 	}
 	printed, err := r.execute(c, values)
 	if err != nil {
-		return Result{}, err
+		return nil, err
 	}
-	objects, err := r.objects(c, printed)
-	return Result{Objects: objects, Answers: map[string]string{questionAll: Answer(questionAll, r.Facts)}}, err
+	return r.objects(c, printed)
 }
 
 // prepare checks the chart and makes what its templates see.
-func (r Release) prepare(c *loaded) (chartutil.Values, error) {
+func (r Release) prepare(c *loaded, asked *recorder) (chartutil.Values, error) {
 	if err := r.check(c); err != nil {
 		return nil, err
 	}
-	capabilities, err := r.capabilities()
-	if err != nil {
-		return nil, err
-	}
-	if want := c.Metadata.KubeVersion; want != "" && !chartutil.IsCompatibleRange(want, capabilities.KubeVersion.String()) {
-		return nil, c.fault("Chart.yaml", manifest.RenderFailed, "the chart wants Kubernetes %s, the cluster has %s", want, capabilities.KubeVersion.String())
+	if want := c.Metadata.KubeVersion; want != "" && asked.ask(questionRange+want) != "true" {
+		return nil, c.fault("Chart.yaml", manifest.RenderFailed, "the chart wants Kubernetes %s, which the cluster is not", want)
 	}
 	if err := chartutil.ProcessDependenciesWithMerge(c.Chart, r.Values); err != nil {
-		return nil, c.fault("Chart.yaml", manifest.RenderFailed, "dependencies: %v", err)
+		return nil, c.fault("Chart.yaml", manifest.RenderFailed, "dependencies: %s", withoutValues(err.Error()))
+	}
+	c.settle()
+	found := surveyChart(c.Chart, r.Values)
+	if found.labels {
+		asked.ask(questionLabels)
+		r.Values = withLabels(r.Values, r.Facts.Labels)
 	}
 	options := chartutil.ReleaseOptions{Name: r.Name, Namespace: r.Namespace, Revision: 1, IsInstall: true}
-	values, err := chartutil.ToRenderValuesWithSchemaValidation(c.Chart, r.Values, options, capabilities, r.SkipSchemaValidation)
+	values, err := chartutil.ToRenderValuesWithSchemaValidation(c.Chart, r.Values, options, r.Facts.capabilities(), r.SkipSchemaValidation)
 	if err != nil {
 		return nil, c.fault("values.schema.json", manifest.InvalidValues, "%s", schemaReport(err.Error()))
+	}
+	if found.unrecordable {
+		values["Capabilities"] = asked.everything()
+	} else {
+		values["Capabilities"] = recording(asked)
 	}
 	return values, nil
 }
@@ -132,30 +116,10 @@ func (r Release) check(c *loaded) error {
 	if c.Metadata.Type != "" && c.Metadata.Type != "application" {
 		return c.fault("Chart.yaml", manifest.RenderFailed, "a chart of type %s cannot be installed", c.Metadata.Type)
 	}
-	if err := c.checkDependencies(); err != nil {
-		return err
-	}
 	if !r.SkipSchemaValidation {
 		return checkSchemas(c, c.Chart)
 	}
 	return nil
-}
-
-func (r Release) capabilities() (*chartutil.Capabilities, error) {
-	version := r.Facts.KubeVersion
-	if version == "" {
-		version = DefaultKubeVersion
-	}
-	parsed, err := chartutil.ParseKubeVersion(version)
-	if err != nil {
-		return nil, fmt.Errorf("kubernetes version %q: %w", version, err)
-	}
-	capabilities := chartutil.DefaultCapabilities.Copy()
-	capabilities.KubeVersion = *parsed
-	if len(r.Facts.APIVersions) > 0 {
-		capabilities.APIVersions = r.Facts.APIVersions
-	}
-	return capabilities, nil
 }
 
 // execute runs the templates. With Progress they run one at a time: the others

@@ -141,6 +141,16 @@ func merge(base, over map[string]any) map[string]any {
 	return base
 }
 
+// withLabels puts the cluster's labels below values, where Fleet has charts find them.
+func withLabels(values map[string]any, labels map[string]string) map[string]any {
+	given := make(map[string]any, len(labels))
+	for key, value := range labels {
+		given[key] = value
+	}
+	global := map[string]any{"fleet": map[string]any{"clusterLabels": given}}
+	return merge(map[string]any{"global": global}, values)
+}
+
 // substituteLabels replaces whole values that name a label of the cluster.
 func substituteLabels(v any, labels map[string]string) any {
 	switch v := v.(type) {
