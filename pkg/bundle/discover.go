@@ -165,7 +165,7 @@ func (l *loader) discoverPattern(pattern string) []candidate {
 	for _, dir := range dirs {
 		s, err := l.shapeOf(dir, 0)
 		if err != nil {
-			l.unknown(CodeUnreadable, err.Error())
+			l.unknownAt(dir, CodeUnreadable, err.Error())
 			unreadable = true
 			continue
 		}
@@ -186,7 +186,7 @@ func (l *loader) fromShape(dir string, s shape) []candidate {
 		found = append(found, candidate{dir: path.Join(dir, n.dir), options: n.options, both: n.both})
 	}
 	for _, f := range s.faults {
-		l.problem(errorAt(Position{File: dir}, CodeInvalidPath, fmt.Sprintf("holds an entry %q that is not read: %v", f, safeName(path.Base(f)))))
+		l.problem(errorAt(Position{File: dir}, CodeInvalidPath, fmt.Sprintf("holds an entry %.200q that is not read: %v", f, safeName(path.Base(f)))))
 	}
 	return found
 }

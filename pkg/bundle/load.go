@@ -51,8 +51,13 @@ func (l *loader) problem(p Problem) { l.result.Problems = append(l.result.Proble
 
 // unknown reports a fault that leaves the set of bundles in doubt.
 func (l *loader) unknown(code, message string) {
+	l.unknownAt("", code, message)
+}
+
+// unknownAt is unknown with the directory that raises the doubt.
+func (l *loader) unknownAt(dir, code, message string) {
 	l.result.Unknown = true
-	l.problem(Problem{Severity: Error, Code: code, Message: message})
+	l.problem(Problem{File: dir, Severity: Error, Code: code, Message: message})
 }
 
 // read adds one candidate to the result: unchanged, read, or broken.

@@ -36,7 +36,7 @@ func (r *reading) judgeManifests(files []File) {
 	}
 	found := 0
 	for _, f := range files {
-		if isManifest(f.Path) && !strings.HasPrefix(f.Path, overlaysDir) && len(f.Data) <= maxCheckBytes && found < maxProblems {
+		if isManifest(f.Path) && !strings.HasPrefix(f.Path, overlaysDir) && len(f.Data) <= maxCheckBytes && !tooDense(f.Data) && found < maxProblems {
 			problems := CheckManifest(path.Join(r.c.dir, f.Path), f.Data)
 			found += len(problems)
 			r.add(problems...)

@@ -169,6 +169,15 @@ func judgeOptions(o v1alpha1.BundleOptions, prefix string, reject func(string, s
 			reject(prefix+key, "%.80q is not the name of a namespace", *value)
 		}
 	}
+	if v := o.ServiceAccount; v != nil && !isReset(*v) && (len(*v) > 253 || !nameSubdomain.MatchString(*v)) {
+		reject(prefix+"serviceAccount", "%.80q is not the name of a ServiceAccount", *v)
+	}
+	judgeDrift(o, prefix, reject)
+	for i, w := range o.Windows {
+		if strings.Contains(w.Schedule, "=") {
+			reject(fmt.Sprintf("%swindows[%d].schedule", prefix, i), "%.80q names a time zone; set timeZone instead", w.Schedule)
+		}
+	}
 	if o.Kustomize != nil {
 		judgeLocal(o.Kustomize.Dir, prefix+"kustomize.dir", reject)
 	}
@@ -183,6 +192,23 @@ func judgeOptions(o v1alpha1.BundleOptions, prefix string, reject func(string, s
 	}
 	if v := o.Helm.Values; v != nil && len(v.Raw) > 0 && v.Raw[0] != '{' && string(v.Raw) != "null" {
 		reject(prefix+"helm.values", "is not a map")
+	}
+}
+
+// judgeDrift compiles what may be a regular expression: names of objects in rules that leave drift out.
+func judgeDrift(o v1alpha1.BundleOptions, prefix string, reject func(string, string, ...any)) {
+	check := func(key string, patches []v1alpha1.ComparePatch) {
+		for i, p := range patches {
+			if _, err := regexp.Compile(p.Name); err != nil {
+				reject(fmt.Sprintf("%s%s[%d].name", prefix, key, i), "%.80q is no regular expression: %v", p.Name, err)
+			}
+		}
+	}
+	if o.Diff != nil {
+		check("diff.comparePatches", o.Diff.ComparePatches)
+	}
+	if o.Drift != nil {
+		check("drift.ignore", o.Drift.Ignore)
 	}
 }
 

@@ -31,10 +31,10 @@ func plainText(p string) error {
 		return fmt.Errorf("path %.40q... is longer than 4096 bytes", p)
 	}
 	if !utf8.ValidString(p) {
-		return fmt.Errorf("path %q is not UTF-8", p)
+		return fmt.Errorf("path %.80q is not UTF-8", p)
 	}
 	if strings.ContainsRune(p, '\\') || strings.ContainsFunc(p, unicode.IsControl) {
-		return fmt.Errorf("path %q holds a backslash or a control character", p)
+		return fmt.Errorf("path %.80q holds a backslash or a control character", p)
 	}
 	return nil
 }

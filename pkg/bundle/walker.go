@@ -24,8 +24,32 @@ import (
 // nodes otherwise, or one long text a million times.
 const maxNodes = 200_000
 
+// maxDensity bounds what separates nodes in a file that is parsed here. A node
+// takes some 300 bytes once parsed, so that a file of a megabyte could take a
+// hundred; this process is the manager and has to stay small.
+const maxDensity = 130_000
+
+// tooDense counts without parsing; every node but the first has a separator before it.
+func tooDense(data []byte) bool {
+	if len(data) <= maxDensity {
+		return false
+	}
+	n := 0
+	for _, c := range data {
+		switch c {
+		case '\n', ',', ':', '[', '{', '-', '?':
+			n++
+		}
+	}
+	return n > maxDensity
+}
+
 // parseOne parses a file that must hold one document or none.
 func parseOne(file string, data []byte) (*yaml.Node, *Problem) {
+	if tooDense(data) {
+		p := errorAt(Position{File: file, Line: 1, Column: 1}, CodeTooLarge, fmt.Sprintf("holds more than %d keys and items, or as many commas and colons", maxDensity))
+		return nil, &p
+	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var first *yaml.Node
 	for {
