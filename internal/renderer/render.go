@@ -135,15 +135,23 @@ func (j job) objects() (p pass, err error) {
 	switch j.inputs.Kind {
 	case bundle.KindRaw:
 		p.objects, err = raw.Render(j.inputs.Files, raw.Options{Overlays: overlays(j.inputs.Options), MaxObjects: j.limits.MaxObjects, Progress: j.progress})
-		return p, err
+		return p.plain(), err
 	case bundle.KindKustomize:
 		p.objects, p.tainted, err = j.kustomize(nil)
-		return p, err
+		return p.plain(), err
 	case bundle.KindHelm:
 		return j.helm()
 	default:
 		return p, fmt.Errorf("kind %q is not one this renderer knows", j.inputs.Kind)
 	}
+}
+
+// plain says that no chart printed these objects.
+func (p pass) plain() pass {
+	for i := range p.objects {
+		p.objects[i].Plain = true
+	}
+	return p
 }
 
 func overlays(o v1alpha1.BundleOptions) []string {
@@ -184,24 +192,26 @@ func (j job) helm() (p pass, err error) {
 	if dir == "" && kustomize.Find(j.inputs.Files, "") == "" {
 		return p, nil
 	}
-	crds, rest := splitCRDs(p.objects)
+	aside, rest := splitForKustomize(p.objects)
 	text, err := manifest.Print(rest)
 	if err != nil {
 		return p, err
 	}
-	built, tainted, err := j.kustomize(text)
-	p.objects, p.tainted = append(crds, built...), tainted
+	p.objects, p.tainted, err = j.kustomize(text)
+	p = p.plain()
+	p.objects = append(aside, p.objects...)
 	return p, err
 }
 
-// splitCRDs sets a chart's crds/ aside: they belong to no release, and no kustomization.
-func splitCRDs(objects []manifest.Object) (crds, rest []manifest.Object) {
+// splitForKustomize sets aside what Helm does not give its post-renderer either:
+// hooks, and a chart's crds/.
+func splitForKustomize(objects []manifest.Object) (aside, rest []manifest.Object) {
 	for _, o := range objects {
-		if o.ChartCRD {
-			crds = append(crds, o)
+		if o.ChartCRD || o.IsHook() {
+			aside = append(aside, o)
 			continue
 		}
 		rest = append(rest, o)
 	}
-	return crds, rest
+	return aside, rest
 }

@@ -123,14 +123,25 @@ func build(files map[string][]byte, dir, file string, maxObjects int) (objects [
 	return objects, nil
 }
 
-var (
-	nodeContents = regexp.MustCompile(`(?s)node contents:.*`)
-	rootPrefix   = regexp.MustCompile(regexp.QuoteMeta(root) + `/?`)
-)
+// pieces of documents in kustomize's errors.
+var pieces = []struct {
+	pattern *regexp.Regexp
+	instead string
+}{
+	{regexp.MustCompile(`(?s)node contents:.*`), ""},
+	{regexp.MustCompile("(?s)with config: `.*?`"), ""},
+	{regexp.MustCompile(`(?s)from \[patch: .*\]`), ""},
+	{regexp.MustCompile(`(?s)literal sources \[.*?\]: `), ""},
+	{regexp.MustCompile(`(?s)(invalid literal source ).*(, expected)`), "$1(value)$2"},
+	{regexp.MustCompile(`(?s)(invalid utf8 bytes).*`), "$1"},
+	{regexp.MustCompile(regexp.QuoteMeta(root) + `/?`), "./"},
+}
 
 // explain makes kustomize's errors fit to be shown: paths as in the bundle, and
 // no pieces of documents, which may hold values.
 func explain(text string) string {
-	text = nodeContents.ReplaceAllString(text, "")
-	return strings.TrimSpace(rootPrefix.ReplaceAllString(text, "./"))
+	for _, p := range pieces {
+		text = p.pattern.ReplaceAllString(text, p.instead)
+	}
+	return strings.Join(strings.Fields(text), " ")
 }

@@ -22,6 +22,8 @@ type Object struct {
 	Line int
 	// ChartCRD marks an object from a chart's crds/ directory.
 	ChartCRD bool
+	// Plain marks an object that no chart printed: Helm's hook annotations on it mean nothing.
+	Plain bool
 	// Body is the whole object; numbers are json.Number.
 	Body map[string]any
 }

@@ -21,12 +21,18 @@ var hookEventNames = setOf("pre-install", "post-install", "pre-delete", "post-de
 
 var testEvents = setOf("test", "test-success", "test-failure")
 
+// IsHook tells whether Helm would run the object as a hook, or leave it out as a test.
+func (o *Object) IsHook() bool {
+	hook, dropped := o.hook()
+	return hook != nil || dropped
+}
+
 // hook reads an object's hook annotations. It returns nil for an ordinary
 // object, and dropped for one that Helm would not install either: a test, or a
 // hook with an event nobody knows.
 func (o *Object) hook() (hook *content.Hook, dropped bool) {
 	text := o.annotation(annotationHook)
-	if text == "" {
+	if text == "" || o.Plain {
 		return nil, false
 	}
 	h := content.Hook{DeletePolicies: commaList(o.annotation(annotationHookDelete))}
