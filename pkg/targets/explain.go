@@ -2,6 +2,7 @@ package targets
 
 import (
 	"errors"
+	"math"
 	"strings"
 
 	"github.com/muster-dev/muster/pkg/bundle"
@@ -109,8 +110,12 @@ func (t *tracer) next(rest []rule, kind string, cl Cluster, g *Groups) {
 
 // near keeps the rule that lacks least, the first of equals.
 func (t *tracer) near(failed []failing, label string) {
-	if t.nearest == "" || len(failed) < t.missing {
-		t.nearest, t.needs, t.missing = joinTerms(failed), joinWants(failed)+" ("+label+")", len(failed)
+	missing := len(failed)
+	if failed[0] == noCriteria() { // further from matching than any other
+		missing = math.MaxInt
+	}
+	if t.nearest == "" || missing < t.missing {
+		t.nearest, t.needs, t.missing = joinTerms(failed), joinWants(failed)+" ("+label+")", missing
 	}
 }
 

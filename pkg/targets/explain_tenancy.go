@@ -44,7 +44,9 @@ func (t *tracer) mapping(m *mapping, cl Cluster, ok bool, err error) {
 	default:
 		failed := m.failing(cl)
 		s.fail(failed)
-		t.near(failed, "mapping "+m.name)
+		if m.err == nil {
+			t.near(failed, "mapping "+m.name)
+		}
 	}
 }
 
@@ -101,6 +103,9 @@ func (p *policy) String() string {
 	if p.selector != nil {
 		parts = append(parts, "allowedTargetNamespaceSelector "+orAll(p.selector))
 	}
+	if p.err != nil {
+		parts = append(parts, "allowedTargetNamespaceSelector")
+	}
 	if len(parts) == 0 {
 		return "no limits"
 	}
@@ -113,7 +118,7 @@ func (p *policy) wants() string {
 		parts = append(parts, "the bundle's namespace were one of "+names(p.namespaces))
 	}
 	if p.selector != nil {
-		parts = append(parts, "it had "+orAll(p.selector)+" on the cluster")
+		parts = append(parts, "the namespace had "+orAll(p.selector)+" on the cluster")
 	}
 	return strings.Join(parts, " and ")
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/bundle"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
 )
 
 // Policy is a Policy of the bundle's workspace; a bundle must satisfy them all.
@@ -102,11 +104,26 @@ func namespaceSelector(policies []policy) string {
 		}
 		requirements, _ := p.selector.Requirements()
 		for _, r := range requirements {
-			terms = append(terms, r.String())
+			terms = append(terms, notation(r))
 		}
 	}
 	slices.Sort(terms)
 	return strings.Join(slices.Compact(terms), ",")
+}
+
+// notation writes a requirement as kubectl reads it, the same for what means the same.
+func notation(r labels.Requirement) string {
+	if r.Values().Len() != 1 {
+		return r.String()
+	}
+	value := r.Values().UnsortedList()[0]
+	switch r.Operator() {
+	case selection.In, selection.Equals, selection.DoubleEquals:
+		return r.Key() + "=" + value
+	case selection.NotIn, selection.NotEquals:
+		return r.Key() + "!=" + value
+	}
+	return r.String()
 }
 
 // names lists some names and counts the rest.

@@ -18,7 +18,7 @@ func (c *Compiled) Resolve(cl Cluster, g *Groups) Match {
 func (c *Compiled) resolve(cl Cluster, g *Groups, t *tracer) Match {
 	m := Match{Workspace: cl.Workspace, Cluster: cl.Name}
 	if ok, err := c.candidate(cl, t); err != nil || !ok {
-		return t.failOrRefuse(m, err, "the bundle belongs to workspace "+c.workspace)
+		return t.failOrRefuse(m, err, "the bundle belongs to workspace "+c.workspace+", and nothing lets it into "+cl.Workspace)
 	}
 	target, err := c.target(cl, g, t)
 	if err != nil {

@@ -5,10 +5,16 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
 )
 
 // failing is one term that does not hold.
 type failing struct{ term, got, want string }
+
+// noCriteria is what an entry fails by that has none.
+func noCriteria() failing {
+	return failing{"no criteria", "an entry without criteria matches no cluster", "it had a criterion such as clusterSelector: {}"}
+}
 
 func (f failing) String() string { return f.term + ": " + f.got }
 
@@ -57,7 +63,7 @@ func orAll(s *selector) string {
 // when match said no.
 func (c *criteria) failing(cl Cluster, g *Groups) []failing {
 	if c.empty {
-		return []failing{{"no criteria", "an entry without criteria matches no cluster", "it had a criterion such as clusterSelector: {}"}}
+		return []failing{noCriteria()}
 	}
 	var out []failing
 	if c.clusterName != "" && c.clusterName != cl.Name {
@@ -94,10 +100,13 @@ func failingLabels(subject string, s *selector, have map[string]string) []failin
 
 // wantedLabel says what to do to a label, which no selector's notation says of absence.
 func wantedLabel(subject string, r labels.Requirement) string {
-	if want := r.String(); !strings.HasPrefix(want, "!") {
-		return "the " + subject + " had " + want
+	switch r.Operator() {
+	case selection.Exists:
+		return "the " + subject + " had a label " + r.Key()
+	case selection.DoesNotExist:
+		return "the " + subject + " had no label " + r.Key()
 	}
-	return "the " + subject + " had no label " + r.Key()
+	return "the " + subject + " had " + r.String()
 }
 
 func failingGroup(name string, cl Cluster, g *Groups) []failing {
