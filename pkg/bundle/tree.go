@@ -164,13 +164,21 @@ func readFile(fsys fs.FS, name string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	defer f.Close()
+	tooLarge := fmt.Errorf("read %s: %w (more than %d bytes)", name, errTooLarge, limit)
 	var buf bytes.Buffer
+	// Its size, where it is known, saves a large file from being read, and others from being copied.
+	if info, err := f.Stat(); err == nil {
+		if info.Size() > limit {
+			return nil, tooLarge
+		}
+		buf.Grow(int(info.Size()) + bytes.MinRead)
+	}
 	n, err := io.Copy(&buf, io.LimitReader(f, limit+1))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	if n > limit {
-		return nil, fmt.Errorf("read %s: %w (more than %d bytes)", name, errTooLarge, limit)
+		return nil, tooLarge
 	}
 	return buf.Bytes(), nil
 }
