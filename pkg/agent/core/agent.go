@@ -187,6 +187,8 @@ func (a *Agent) Step(e Event) {
 		a.notice(e.Topic, e.Text)
 	case ContentLoaded:
 		a.loaded(e)
+	case Admitted:
+		a.decided(e)
 	case Surveyed:
 		a.surveyed(e)
 	case JournalWritten:
@@ -220,6 +222,7 @@ func (a *Agent) Ready(now time.Time) Ready {
 	if !a.frozen {
 		a.parkFailures(now)
 		a.fetch(&r, now)
+		a.admit(&r, now)
 		a.claim(&r, now)
 		a.act(&r, now)
 		a.persist(&r, now)
@@ -275,6 +278,7 @@ func (b *bundle) timer() time.Time {
 		}
 	}
 	earlier(b.writeAt)
+	earlier(b.admission.askAt)
 	for _, o := range b.objects {
 		earlier(o.retryAt)
 	}

@@ -245,11 +245,16 @@ func (a *Agent) kindsChanged() {
 // settle records content and generation as applied once everything wanted was
 // attempted and answered.
 func (b *bundle) settle() {
-	if !b.attempted() || (b.content == b.item.ID && b.generation == b.entry.Generation) {
+	if !b.attempted() || b.settled() {
 		return
 	}
 	b.content, b.generation = b.item.ID, b.entry.Generation
 	b.touch()
+}
+
+// settled tells whether content and generation were recorded as applied.
+func (b *bundle) settled() bool {
+	return b.content == b.item.ID && b.generation == b.entry.Generation
 }
 
 // attempted tells whether every wanted object was sent at this content, or

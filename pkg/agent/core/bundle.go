@@ -24,6 +24,8 @@ type bundle struct {
 	failure  string
 	tries    int
 	retryAt  time.Time
+	// admission is whether the release namespace lets the bundle act.
+	admission admission
 
 	objects map[content.Key]*object
 	// order holds the wanted keys first, in apply order, then what only the inventory lists.
@@ -55,6 +57,7 @@ func newBundle(uid, workspace, name string) *bundle {
 // state; a key that left stays listed until it is pruned.
 func (b *bundle) adopt(item *Item) {
 	b.item, b.failure, b.tries, b.unwanted = item, "", 0, false
+	b.readmit()
 	for _, o := range b.objects {
 		o.want = nil
 	}
@@ -140,7 +143,10 @@ func (b *bundle) current() bool {
 }
 
 // acts tells whether anything may be applied or corrected for the bundle.
-func (b *bundle) acts() bool {
+func (b *bundle) acts() bool { return b.ready() && b.admitted() }
+
+// ready tells whether it could be, if its namespace is as it must be.
+func (b *bundle) ready() bool {
 	return b.removal == nil && !b.unwanted && b.current() && !b.paused && b.item.Refusal == ""
 }
 

@@ -11,6 +11,7 @@ import (
 // the core does not ask for it again.
 type Ready struct {
 	Fetch   []Fetch
+	Admit   []Admit
 	Survey  []Survey
 	Journal *JournalWrite
 	Apply   []Apply
@@ -27,6 +28,10 @@ type Fetch struct {
 	Bundle  string
 	Content content.ID
 }
+
+// Admit asks whether a namespace exists and has the labels that a selector, in
+// kubectl's notation, wants.
+type Admit struct{ Bundle, Namespace, Selector string }
 
 // Survey asks for a live read of a key.
 type Survey struct {

@@ -28,6 +28,15 @@ type ContentLoaded struct {
 	Failure string
 }
 
+// Admitted answers an Admit.
+type Admitted struct {
+	Bundle string
+	// Denial says why the bundle must not act; empty if it may.
+	Denial string
+	// Failure says why nobody knows; it is asked again.
+	Failure string
+}
+
 // Surveyed answers a Survey.
 type Surveyed struct {
 	Results []SurveyResult
@@ -121,6 +130,7 @@ func (DocumentReceived) event() {}
 func (Refused) event()          {}
 func (Noticed) event()          {}
 func (ContentLoaded) event()    {}
+func (Admitted) event()         {}
 func (Surveyed) event()         {}
 func (JournalWritten) event()   {}
 func (Applied) event()          {}

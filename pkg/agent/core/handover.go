@@ -15,18 +15,20 @@ func (a *Agent) moves(k content.Key, from, to *bundle) bool {
 	return from.workspace == to.workspace && from.dropped(k) && to.wants(k)
 }
 
-// dropped tells whether the bundle's wanted set is known and lacks the key.
+// dropped tells whether the bundle's wanted set is known and lacks the key. Who
+// moves what does not hang on whether both are admitted to their namespaces:
+// what waits for that is not deleted, nor lost to the one that has it.
 func (b *bundle) dropped(k content.Key) bool {
 	if b.removal != nil {
 		return true
 	}
 	o := b.objects[k]
-	return b.acts() && (o == nil || o.want == nil)
+	return b.ready() && (o == nil || o.want == nil)
 }
 
 func (b *bundle) wants(k content.Key) bool {
 	o := b.objects[k]
-	return b.acts() && o != nil && o.want != nil
+	return b.ready() && o != nil && o.want != nil
 }
 
 // handedAway returns what is to become of a key that the bundle holds and

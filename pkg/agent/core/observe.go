@@ -8,6 +8,7 @@ import (
 // observed takes what a watch saw. Sights older than an apply's answer are
 // dropped; what changed is judged in Ready.
 func (a *Agent) observed(e Observed) {
+	a.namespaceChanged(e.Key)
 	for _, b := range a.holders[e.Key] {
 		o := b.objects[e.Key]
 		if o.live != nil && older(e.Live.Revision, o.live.Revision) {
@@ -63,6 +64,7 @@ func (a *Agent) lostTo(b *bundle, o *object) {
 // vanished asks for a live read: a filtered watch says "deleted" too when only
 // the label went.
 func (a *Agent) vanished(e Vanished) {
+	a.namespaceChanged(e.Key)
 	for _, b := range a.holders[e.Key] {
 		a.lost(b, b.objects[e.Key], e.Revision)
 	}

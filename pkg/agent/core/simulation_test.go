@@ -79,16 +79,33 @@ type simulation struct {
 	// renders tell contents apart that differ in volatile values only.
 	renders int
 	resent  int // applies of what was on the cluster already
+
+	// With a policy bundles may act only while their namespace is admitted, as
+	// far as they were told since it changed or they began.
+	policy   *rand.Rand
+	admitted bool
+	told     map[string]bool
+	seen     int // changes of the namespace
 }
 
-func newSimulation(t *testing.T, seed uint64, dice *rand.Rand) *simulation {
+// twist makes a simulation treat what most bundles do not have.
+type twist func(s *simulation, seed uint64)
+
+func volatile(s *simulation, seed uint64) { s.dice = rand.New(rand.NewPCG(seed, 2)) }
+
+func governing(s *simulation, seed uint64) { s.policy = rand.New(rand.NewPCG(seed, 3)) }
+
+func newSimulation(t *testing.T, seed uint64, twists ...twist) *simulation {
 	s := &simulation{
-		t: t, rand: rand.New(rand.NewPCG(seed, 1)), dice: dice, now: time.Unix(1_700_000_000, 0),
+		t: t, rand: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1_700_000_000, 0),
 		items: map[string]*core.Item{}, wanted: map[string]map[content.Key]string{}, removed: map[string]bool{}, kept: map[string]bool{}, ever: map[string]bool{},
 		lastWanted: map[string]map[content.Key]string{}, forbidden: map[string]bool{}, world: map[content.Key]thing{}, states: map[string]core.Inventory{},
 	}
 	s.document = &protocol.Document{Version: 1, Cluster: "cluster", Assignment: "a1", Epoch: 1}
 	s.correct = s.rand.IntN(2) == 0
+	for _, twist := range twists {
+		twist(s, seed)
+	}
 	s.restart()
 	return s
 }
@@ -116,7 +133,7 @@ func (s *simulation) restart() {
 		inv := s.states[uid]
 		saved.Bundles = append(saved.Bundles, core.Loaded{Inventory: inv, Item: s.items[string(inv.Content)]})
 	}
-	s.pending = nil
+	s.pending, s.told = nil, map[string]bool{}
 	s.agent = core.New("cluster", saved)
 	if s.agent.Mark().Before(s.lastTop) && s.agent.Mark().Assignment == s.lastTop.Assignment {
 		s.fail("the stored mark went back from %+v to %+v", s.lastTop, s.agent.Mark())
@@ -270,6 +287,9 @@ func (s *simulation) item(keys map[content.Key]string) string {
 	if s.correct {
 		item.Options.DriftMode = "correct"
 	}
+	if s.policy != nil {
+		item.Options.Namespace, item.Options.NamespaceSelector = "ns", "team=a"
+	}
 	for _, k := range slices.Sorted(maps.Keys(keys)) {
 		item.Objects = append(item.Objects, core.Desired{Key: k, Version: "v1", Hash: keys[k]})
 	}
@@ -294,6 +314,12 @@ func (s *simulation) ready() {
 	if len(r.Survey)+len(r.Apply)+len(r.Delete) > 0 {
 		s.note("ready: survey %v apply %v delete %v", r.Survey, r.Apply, r.Delete)
 	}
+	for _, q := range r.Admit {
+		seen := s.seen
+		s.told[q.Bundle] = false
+		s.queue(func() { s.admit(q, seen) })
+	}
+	s.governed(r)
 	for _, f := range r.Fetch {
 		s.queue(func() { s.fetch(f) })
 	}
@@ -327,6 +353,50 @@ func (s *simulation) ready() {
 	if r.Report != nil {
 		s.queue(func() { s.report(*r.Report) })
 	}
+}
+
+// governed is the invariant of a policy: what acts was told that it may.
+func (s *simulation) governed(r core.Ready) {
+	if s.policy == nil {
+		return
+	}
+	for _, a := range r.Apply {
+		if !s.told[a.Bundle] {
+			s.fail("%s of %s is applied where the policy does not admit it", a.Key, a.Bundle)
+		}
+	}
+	for _, d := range r.Delete {
+		if removed := slices.ContainsFunc(s.agent.Document().Removals, func(x protocol.Removal) bool { return x.UID == d.Bundle }); !removed && !s.told[d.Bundle] {
+			s.fail("%s of %s is pruned where the policy does not admit it", d.Key, d.Bundle)
+		}
+	}
+}
+
+func (s *simulation) admit(q core.Admit, seen int) {
+	e := core.Admitted{Bundle: q.Bundle}
+	switch {
+	case s.policy.IntN(10) == 0:
+		e.Failure = "timeout"
+	case !s.admitted:
+		e.Denial = "lacks team=a"
+	}
+	s.told[q.Bundle] = e.Denial+e.Failure == "" && seen == s.seen
+	s.note("admit %s: %+v", q.Bundle, e)
+	s.agent.Step(e)
+}
+
+// govern changes the namespace, which a watch may see or not.
+func (s *simulation) govern() {
+	if s.policy.IntN(20) > 0 {
+		return
+	}
+	s.admitted = !s.admitted
+	if s.policy.IntN(2) == 0 {
+		return
+	}
+	clear(s.told)
+	s.seen++
+	s.agent.Step(core.Observed{Key: content.NewKey("", "Namespace", "", "ns"), Live: &core.Live{UID: "ns", Revision: fmt.Sprintf("%08d", s.revision)}})
 }
 
 func (s *simulation) queue(f func()) { s.pending = append(s.pending, f) }
@@ -489,6 +559,9 @@ func (s *simulation) step() {
 	if s.dice != nil {
 		s.churn()
 	}
+	if s.policy != nil {
+		s.govern()
+	}
 	switch n := s.rand.IntN(100); {
 	case n < 8:
 		s.change()
@@ -582,6 +655,7 @@ func (s *simulation) meddle() {
 // calm ends the faults and lets everything run out.
 func (s *simulation) calm() {
 	clear(s.forbidden)
+	s.admitted = true
 	s.deliver(s.document)
 	for idle := 0; idle < 80; {
 		s.ready()
@@ -681,13 +755,14 @@ func TestTheAgentConvergesAndNeverDeletesWithoutCause(t *testing.T) {
 		count = n
 	}
 	for seed := first; seed < first+uint64(count); seed++ {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { simulate(t, seed, nil) })
-		t.Run(fmt.Sprint("volatile, seed ", seed), func(t *testing.T) { simulate(t, seed, rand.New(rand.NewPCG(seed, 2))) })
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { simulate(t, seed) })
+		t.Run(fmt.Sprint("volatile, seed ", seed), func(t *testing.T) { simulate(t, seed, volatile) })
+		t.Run(fmt.Sprint("governed, seed ", seed), func(t *testing.T) { simulate(t, seed, volatile, governing) })
 	}
 }
 
-func simulate(t *testing.T, seed uint64, dice *rand.Rand) {
-	s := newSimulation(t, seed, dice)
+func simulate(t *testing.T, seed uint64, twists ...twist) {
+	s := newSimulation(t, seed, twists...)
 	for range 300 {
 		s.step()
 	}
@@ -708,7 +783,7 @@ func TestSeedsThatOnceFailed(t *testing.T) {
 		"the next owner slept through the failure of a delete":                         {119530},
 	} {
 		for _, seed := range seeds {
-			t.Run(fmt.Sprint(symptom, " ", seed), func(t *testing.T) { simulate(t, seed, nil) })
+			t.Run(fmt.Sprint(symptom, " ", seed), func(t *testing.T) { simulate(t, seed) })
 		}
 	}
 }

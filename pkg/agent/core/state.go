@@ -45,6 +45,9 @@ func (a *Agent) works(b *bundle, now time.Time) bool {
 	if b.item.Refusal != "" {
 		return false
 	}
+	if !b.admitted() {
+		return b.admission.denial == ""
+	}
 	for _, o := range b.objects {
 		if o.busy || o.surveying || o.want != nil && !o.applied() && !o.parked() || a.willCorrect(b, o, now) {
 			return true
@@ -76,6 +79,10 @@ func (a *Agent) bundleReport(b *bundle) protocol.BundleReport {
 		r.Generation, r.State = b.entry.Generation, protocol.StatePending
 	case b.item.Refusal != "":
 		r.Generation, r.State, r.Message = b.entry.Generation, protocol.StateHeld, clip(b.item.Refusal)
+	case !b.admitted() && b.admission.denial != "":
+		r.Generation, r.State, r.Message = b.entry.Generation, protocol.StateHeld, clip(b.admission.denial)
+	case !b.admitted() && !b.settled():
+		r.Generation, r.State = b.entry.Generation, protocol.StateApplying
 	default:
 		r.Generation = b.entry.Generation
 		a.objectsReport(b, &r)

@@ -21,6 +21,9 @@ func (l *Loop) perform(ctx context.Context, r core.Ready) {
 	for _, f := range r.Fetch {
 		l.limited(ctx, l.fetch, func() { l.answer(ctx, l.fetchItem(ctx, f.Content)) })
 	}
+	for _, q := range r.Admit {
+		l.limited(ctx, l.fetch, func() { l.answer(ctx, l.applier.Admit(ctx, q)) })
+	}
 	if len(r.Survey) > 0 {
 		l.tasks.Go(func() { l.answer(ctx, l.applier.Survey(ctx, r.Survey)) })
 	}
