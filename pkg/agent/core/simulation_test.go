@@ -770,6 +770,17 @@ func simulate(t *testing.T, seed uint64, twists ...twist) {
 	s.check()
 }
 
+// TestGovernedSeedsThatOnceFailed replays what was found among 18,000 seeds.
+func TestGovernedSeedsThatOnceFailed(t *testing.T) {
+	for symptom, seeds := range map[string][]uint64{
+		"a key that moved was in conflict whenever its bundles asked for their namespace at once": {882, 1245, 1890, 2281, 3299, 3771},
+	} {
+		for _, seed := range seeds {
+			t.Run(fmt.Sprint(symptom, " ", seed), func(t *testing.T) { simulate(t, seed, volatile, governing) })
+		}
+	}
+}
+
 // TestSeedsThatOnceFailed replays what was found among 125,000 seeds, by symptom.
 func TestSeedsThatOnceFailed(t *testing.T) {
 	for symptom, seeds := range map[string][]uint64{
