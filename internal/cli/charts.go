@@ -3,10 +3,13 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 
+	"github.com/muster-dev/muster/internal/source/charts"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/bundle"
 )
@@ -20,6 +23,22 @@ type chartSource struct {
 	fetched map[bundle.ChartRef]*fetchedChart
 }
 
+// charts is where charts come from that are not in the repository.
+func (f *renderFlags) charts() *chartSource {
+	if !f.FetchCharts {
+		return &chartSource{}
+	}
+	var options charts.Options
+	if dir, err := os.UserCacheDir(); err == nil { // else nothing is kept
+		options.CacheDir = filepath.Join(dir, "muster", "charts")
+	}
+	fetcher := charts.New(options)
+	return &chartSource{fetch: func(ctx context.Context, ref bundle.ChartRef) ([]byte, error) {
+		chart, err := fetcher.Fetch(ctx, ref, charts.Credential{})
+		return chart.Archive, err
+	}}
+}
+
 // fetchedChart is fetched once, for all who ask.
 type fetchedChart struct {
 	once sync.Once
@@ -31,7 +50,7 @@ type fetchedChart struct {
 type chartElsewhere struct{ ref bundle.ChartRef }
 
 func (e *chartElsewhere) Error() string {
-	return "helm.chart: " + chartText(e.ref) + " is not in the repository and was not fetched"
+	return "helm.chart: " + chartText(e.ref) + " is not in the repository"
 }
 
 // chartText is a reference in people's words.
@@ -59,7 +78,7 @@ func (c *chartSource) files(ctx context.Context, files []bundle.File, o v1alpha1
 		}
 		data, err := c.once(ctx, ref)
 		if err != nil {
-			return nil, fmt.Errorf("helm.chart: fetch %s: %w", chartText(ref), err)
+			return nil, fmt.Errorf("helm.chart: %w", err)
 		}
 		all = append(all, bundle.File{Path: ref.File(), Data: data})
 	}

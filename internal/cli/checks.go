@@ -71,7 +71,7 @@ func (c *checks) take(m made) error {
 		c.add(decidedWarning(m, other), "")
 	case errors.As(m.err, &remote):
 		p := problemIn(m.bundle, m.decision, m.err)
-		p.Severity, p.Message = bundle.Warning, p.Message+": the bundle was not rendered"
+		p.Severity, p.Message = bundle.Warning, p.Message+", and was not rendered"
 		if m.decision.cluster.Name == draftCluster {
 			p.Suggestion = "--inventory FILE with --fetch-charts fetches it, without credentials"
 		}

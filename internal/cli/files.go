@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -47,9 +47,6 @@ func (f *renderFlags) bind(c *cobra.Command) {
 	c.Flags().IntVar(&f.Workers, "workers", 0, "renders at once (default: one per processor, at most 4)")
 }
 
-// charts is where charts come from that are not in the repository.
-func (f *renderFlags) charts() *chartSource { return &chartSource{} }
-
 // fleet is a repository and an inventory, read and matched like on a hub.
 type fleet struct {
 	dir string
@@ -58,6 +55,8 @@ type fleet struct {
 	inventory inventory
 	groups    *targets.Groups
 	read      bundle.Result
+	// repoName is what computed names begin with.
+	repoName string
 }
 
 // load reads the inventory and the repository.
@@ -73,9 +72,10 @@ func (f *fileFlags) load(dir string, in io.Reader) (*fleet, error) {
 	if err != nil {
 		return nil, err
 	}
+	r := f.repoFor(dir, repo)
 	return &fleet{
 		dir: dir, repo: repo, inventory: inv, groups: targets.NewGroups(inv.groups),
-		read: bundle.Load(bundle.DirTree(os.DirFS(dir)), f.repoFor(dir, repo)),
+		read: bundle.Load(bundle.DirTree(os.DirFS(dir)), r), repoName: r.Name,
 	}, nil
 }
 
@@ -88,12 +88,8 @@ func directory(dir string) error {
 	if err == nil {
 		_, err = os.ReadDir(dir)
 	}
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		err = path.Err
-	}
 	if err != nil {
-		return fmt.Errorf("read %s: %w; name the root of a repository", dir, err)
+		return fmt.Errorf("read %s: %w; name the root of a repository", dir, withoutPath(err))
 	}
 	return nil
 }
@@ -189,22 +185,52 @@ func (f *fleet) problemOf(name string) v1alpha1.Problem {
 	return v1alpha1.Problem{Message: "it cannot be read; see muster validate"}
 }
 
+// pathOf finds the directory of a broken bundle, which a fault in it names.
+func (f *fleet) pathOf(name string, fault v1alpha1.Problem) string {
+	if fault.Bundle != name || fault.File == "" {
+		return ""
+	}
+	nearest := ""
+	for dir := fault.File; ; dir = path.Dir(dir) {
+		options := optionsIn(f.dir, dir)
+		if bundle.Name(f.repoName, dir, options) == name || bundle.Name(f.repoName, dir, "") == name {
+			return dir
+		}
+		if nearest == "" && options != "" {
+			nearest = dir
+		}
+		if dir == "." || dir == "/" {
+			return nearest
+		}
+	}
+}
+
+// optionsIn is the options file of a directory, "" if it has none.
+func optionsIn(root, dir string) string {
+	for _, name := range []string{"fleet.yaml", "fleet.yml"} {
+		if info, err := os.Stat(filepath.Join(root, filepath.FromSlash(dir), name)); err == nil && info.Mode().IsRegular() {
+			return name
+		}
+	}
+	return ""
+}
+
 // reportProblems prints problems on stderr, one line each, and tells whether one is an error.
 func (a *app) reportProblems(problems []v1alpha1.Problem) (failed bool) {
 	for _, p := range problems {
-		a.notef("%s", problemLine(p))
+		a.notef("%s", problemLine(p, inkFor(a.Err)))
 		failed = failed || p.Severity == bundle.Error
 	}
 	return failed
 }
 
 // problemLine is file:line:column: severity: message (suggestion) [code].
-func problemLine(p v1alpha1.Problem) string {
+func problemLine(p v1alpha1.Problem, ink ink) string {
 	var line strings.Builder
 	if where := position(p.File, p.Line, p.Column); where != "" {
 		line.WriteString(where + ": ")
 	}
-	line.WriteString(p.Severity + ": " + p.Message)
+	line.WriteString(ink.severity(p.Severity) + ": " + p.Message)
 	if p.Suggestion != "" {
 		line.WriteString("; " + p.Suggestion)
 	}

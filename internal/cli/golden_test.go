@@ -58,7 +58,8 @@ func runArchive(t *testing.T, path, examples string) {
 	}
 	t.Chdir(dir)
 	t.Setenv("KUBECONFIG", filepath.Join(dir, "no-kubeconfig"))
-	got := run(t, strings.Fields(command))
+	t.Setenv("XDG_CACHE_HOME", filepath.Join(dir, "cache"))
+	got := runWith(t, strings.Fields(command), stdinOf(archive))
 	for _, name := range strings.Fields(want["files"]) {
 		data, err := os.ReadFile(name)
 		if err != nil {
@@ -76,14 +77,29 @@ func runArchive(t *testing.T, path, examples string) {
 	}
 }
 
+// stdinOf is what is piped into the command.
+func stdinOf(archive *txtar.Archive) string {
+	for _, f := range archive.Files {
+		if f.Name == "stdin" {
+			return string(f.Data)
+		}
+	}
+	return ""
+}
+
 // run runs one command line in this process.
 func run(t *testing.T, args []string) map[string]string {
+	t.Helper()
+	return runWith(t, args, "")
+}
+
+func runWith(t *testing.T, args []string, stdin string) map[string]string {
 	t.Helper()
 	if len(args) == 0 || args[0] != "muster" {
 		t.Fatalf("cmd %q: want it to start with muster", args)
 	}
 	var out, errs bytes.Buffer
-	code := cli.Run(context.Background(), "v1.2.3", args[1:], cli.Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
+	code := cli.Run(context.Background(), "v1.2.3", args[1:], cli.Streams{In: strings.NewReader(stdin), Out: &out, Err: &errs})
 	return map[string]string{"stdout": out.String(), "stderr": errs.String(), "exit": fmt.Sprintln(code)}
 }
 

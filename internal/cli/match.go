@@ -60,6 +60,7 @@ func (a *app) match(files fileFlags, dir, output string) error {
 	failed := a.reportProblems(f.read.Problems)
 	pairs := f.pairs()
 	failed = failed || slices.ContainsFunc(pairs, func(p pair) bool { return p.Error != "" })
+	a.tellOfNothing(f)
 	if output == "json" {
 		err = a.printValue(map[string]any{"matches": pairs}, "json")
 	} else {
@@ -69,6 +70,16 @@ func (a *app) match(files fileFlags, dir, output string) error {
 		return said(ExitFailed)
 	}
 	return err
+}
+
+// tellOfNothing says why there is nothing to decide, if there is nothing.
+func (a *app) tellOfNothing(f *fleet) {
+	switch {
+	case len(f.inventory.clusters) == 0:
+		a.notef("the inventory has no Cluster")
+	case len(f.read.Bundles)+len(f.read.Broken) == 0 && len(f.read.Problems) == 0:
+		a.notef("%s has no bundle", f.dir)
+	}
 }
 
 // inventoried loads and insists on an inventory.
@@ -163,12 +174,15 @@ func pairOf(b *bundle.Bundle, m targets.Match) pair {
 func (f *fleet) brokenPair(name string, c targets.Cluster) pair {
 	problem := f.problemOf(name)
 	return pair{
-		Cluster: c.Name, Workspace: c.Workspace, Bundle: name, Customizations: []string{},
+		Cluster: c.Name, Workspace: c.Workspace, Bundle: name, Path: f.pathOf(name, problem), Customizations: []string{},
 		File: problem.File, Line: problem.Line, Error: problem.Message,
 	}
 }
 
 func (a *app) printPairs(pairs []pair) error {
+	if len(pairs) == 0 {
+		return nil
+	}
 	out := newTable(a.Out)
 	out.row("BUNDLE", "CLUSTER", "DEPLOYED", "TARGET", "CUSTOMIZATIONS", "BECAUSE")
 	for _, p := range pairs {

@@ -89,6 +89,9 @@ func add(metadata map[string]any, field, key, value string) {
 	metadata[field] = pairs
 }
 
+// copiedFromHub is where objects come from that the options file copies from the hub.
+const copiedFromHub = "downstreamResources"
+
 // sourcesOf finds the file each object was written in. What Muster itself adds
 // comes from the options file; what Kustomize makes of several files, and knows
 // by its kustomization only, is traced to the file that holds the object's name.
@@ -101,7 +104,7 @@ func sourcesOf(b *bundle.Bundle, item content.Item) []string {
 		if written := named[group+"/"+kind+"/"+name]; written != "" {
 			file = written
 		}
-		if object.Role == content.RoleReleaseNamespace {
+		if object.Role == content.RoleReleaseNamespace || file == copiedFromHub {
 			file = b.OptionsFile
 		}
 		sources[i] = path.Join(b.Path, file)

@@ -206,7 +206,7 @@ func (r *rendering) take(m made) error {
 		return nil
 	case m.err != nil:
 		r.failed = true
-		r.app.notef("%s", problemLine(onCluster(problemIn(m.bundle, m.decision, m.err), m.decision.cluster.Name)))
+		r.app.notef("%s", problemLine(onCluster(problemIn(m.bundle, m.decision, m.err), m.decision.cluster.Name), inkFor(r.app.Err)))
 		return nil
 	}
 	return r.print(m.bundle, m.decision.cluster, m.item)

@@ -141,7 +141,7 @@ func (a *app) printFindings(findings []finding, problems []v1alpha1.Problem, out
 		return a.printValue(findings, "json")
 	}
 	for _, p := range problems {
-		if _, err := fmt.Fprintln(a.Out, problemLine(p)); err != nil {
+		if _, err := fmt.Fprintln(a.Out, problemLine(p, inkFor(a.Out))); err != nil {
 			return err
 		}
 	}

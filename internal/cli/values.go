@@ -8,6 +8,7 @@ import (
 
 	"github.com/muster-dev/muster/internal/renderer"
 	"github.com/muster-dev/muster/pkg/bundle"
+	"github.com/muster-dev/muster/pkg/bundle/manifest"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 )
@@ -114,14 +115,18 @@ func (o objects) values(option string, ref bundle.ValuesRef) (values json.RawMes
 	}
 	text, ok := found.data[ref.Key]
 	if !ok {
-		return nil, true, fmt.Errorf("%s: %s %s in %s has no key %s", option, ref.Kind, ref.Name, ref.Namespace, strings.TrimSpace(ref.Key+" "+nearestKey(ref.Key, found.data)))
+		return nil, true, missing("%s: %s %s in %s has no key %s", option, ref.Kind, ref.Name, ref.Namespace, strings.TrimSpace(ref.Key+" "+nearestKey(ref.Key, found.data)))
 	}
 	var document map[string]any
 	if err := yaml.Unmarshal(text, &document); err != nil {
-		return nil, true, fmt.Errorf("%s: key %s of %s %s in %s holds no YAML map", option, ref.Key, ref.Kind, ref.Name, ref.Namespace)
+		return nil, true, missing("%s: key %s of %s %s in %s holds no YAML map", option, ref.Key, ref.Kind, ref.Name, ref.Namespace)
 	}
 	values, err = json.Marshal(document)
 	return values, true, err
+}
+
+func missing(format string, args ...any) error {
+	return &renderer.Problem{Problem: bundle.Problem{Code: manifest.ValuesMissing, Message: fmt.Sprintf(format, args...)}}
 }
 
 func nearestKey(key string, data map[string][]byte) string {

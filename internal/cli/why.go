@@ -198,8 +198,11 @@ func (e *explanation) headline() string {
 		return "not deployed"
 	}
 	last := e.Trace[len(e.Trace)-1]
-	if last.Result == "held back" || strings.HasPrefix(last.Result, "decided ") {
-		return "deployed, " + last.Result
+	switch {
+	case last.Result == "held back":
+		return "to be deployed, and held back"
+	case strings.HasPrefix(last.Result, "decided "):
+		return "deployed, with what is " + last.Result
 	}
 	return "deployed"
 }
