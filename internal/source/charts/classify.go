@@ -113,21 +113,21 @@ func (s *session) refused(q query, res *http.Response) error {
 		where = fmt.Sprintf(" by %s", origin(last))
 	}
 	e.Detail = fmt.Sprintf("answered %d%s", res.StatusCode, where)
-	e.Kind, e.Hint = s.judge(res.StatusCode, res.Request.URL)
+	e.Hint, e.Kind = s.judge(res.StatusCode, res.Request.URL)
 	return e
 }
 
 // judge says what a status means; last is the URL that answered, after redirects.
-func (s *session) judge(code int, last *url.URL) (kind error, hint string) {
+func (s *session) judge(code int, last *url.URL) (hint string, kind error) {
 	switch {
 	case code == http.StatusUnauthorized || code == http.StatusForbidden:
-		return ErrUnauthorized, s.loginHint(last)
+		return s.loginHint(last), ErrUnauthorized
 	case code == http.StatusNotFound || code == http.StatusGone:
-		return ErrNotFound, "check the name and the version; some servers answer so when credentials are missing"
+		return "check the name and the version; some servers answer so when credentials are missing", ErrNotFound
 	case code >= 500 || code == http.StatusTooManyRequests || code == http.StatusRequestTimeout:
-		return ErrUnreachable, ""
+		return "", ErrUnreachable
 	}
-	return ErrProtocol, ""
+	return "", ErrProtocol
 }
 
 // loginHint says which of the ways to give credentials was not taken.

@@ -192,14 +192,15 @@ func cutIndex(text []byte) (head []byte, parts iter.Seq[[]byte], ok bool) {
 	}
 	head = append(append([]byte{}, text[:start]...), text[end:]...)
 	return head, func(yield func([]byte) bool) {
-		from := 0
+		from := -1
 		for at := range lines(entries) {
-			if at > from && startsKey(entries[at:], indent) {
-				if !yield(entries[from:at]) {
-					return
-				}
-				from = at
+			if !startsKey(entries[at:], indent) {
+				continue
 			}
+			if from >= 0 && !yield(entries[from:at]) {
+				return
+			}
+			from = at
 		}
 		yield(entries[from:])
 	}, true

@@ -333,7 +333,7 @@ func (r *registryChart) fail(ctx context.Context, op string, err error) error {
 			last = status.URL
 		}
 		e := &Error{Op: op, URL: r.name.shown(), Detail: fmt.Sprintf("answered %d", status.StatusCode)}
-		e.Kind, e.Hint = r.session.judge(status.StatusCode, last)
+		e.Hint, e.Kind = r.session.judge(status.StatusCode, last)
 		return e
 	case errors.Is(err, errdef.ErrNotFound):
 		return r.fault(op, ErrNotFound, "answered 404", "check the name and the version; some registries answer so when credentials are missing")

@@ -80,9 +80,13 @@ func (s *store) touch(name string) {
 	now := s.now()
 	if file, ok := s.files[name]; ok {
 		file.used = now
-		// Only the order of eviction after a restart hangs on it.
-		_ = os.Chtimes(filepath.Join(s.dir, name), now, now)
+		s.stamp(name, now)
 	}
+}
+
+// stamp notes a use for the next process. Only the order of eviction hangs on it, so that it fails is no error.
+func (s *store) stamp(name string, now time.Time) {
+	_ = os.Chtimes(filepath.Join(s.dir, name), now, now)
 }
 
 // put keeps an archive, making room by forgetting those used longest ago. A full disk is no error: the archive is
@@ -102,8 +106,10 @@ func (s *store) put(access, digest string, data []byte) {
 	for s.total+size > s.limit && s.evictLocked() {
 	}
 	if err := writeWhole(filepath.Join(s.dir, name), data); err == nil {
-		s.files[name] = &storedFile{size: size, used: s.now()}
+		now := s.now()
+		s.files[name] = &storedFile{size: size, used: now}
 		s.total += size
+		s.stamp(name, now)
 	}
 }
 
