@@ -12,7 +12,8 @@ import (
 // order, the terms that failed, and what would change a negative answer.
 func (c *Compiled) Explain(cl Cluster, g *Groups) Match {
 	t := &tracer{}
-	m := c.resolve(cl, g, t)
+	var m Match
+	c.resolve(&m, &cl, g, t)
 	m.Trace = t.steps
 	var denied *Denied
 	switch {
@@ -66,7 +67,7 @@ func (t *tracer) note(rule string, where bundle.Position, result string) {
 }
 
 // rule writes down one entry of targets, restrictions or customizations.
-func (t *tracer) rule(r *rule, kind string, cl Cluster, g *Groups, ok bool, err error) {
+func (t *tracer) rule(r *rule, kind string, cl *Cluster, g *Groups, ok bool, err error) {
 	if t == nil {
 		return
 	}
@@ -91,7 +92,7 @@ func (t *tracer) rule(r *rule, kind string, cl Cluster, g *Groups, ok bool, err 
 }
 
 // next names the entry that would decide if the ones before it did not.
-func (t *tracer) next(rest []rule, kind string, cl Cluster, g *Groups) {
+func (t *tracer) next(rest []rule, kind string, cl *Cluster, g *Groups) {
 	if t == nil {
 		return
 	}

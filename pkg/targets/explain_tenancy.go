@@ -9,7 +9,7 @@ import (
 )
 
 // noMapping says that nothing lets the bundle out of its workspace.
-func (t *tracer) noMapping(workspace string, cl Cluster) {
+func (t *tracer) noMapping(workspace string, cl *Cluster) {
 	if t == nil {
 		return
 	}
@@ -20,7 +20,7 @@ func (t *tracer) noMapping(workspace string, cl Cluster) {
 }
 
 // noWorkspace says that the cluster's namespace lets no mapping in.
-func (t *tracer) noWorkspace(cl Cluster) {
+func (t *tracer) noWorkspace(cl *Cluster) {
 	if t == nil {
 		return
 	}
@@ -30,7 +30,7 @@ func (t *tracer) noWorkspace(cl Cluster) {
 	t.nearest, t.needs = f.String(), f.want
 }
 
-func (t *tracer) mapping(m *mapping, cl Cluster, ok bool, err error) {
+func (t *tracer) mapping(m *mapping, cl *Cluster, ok bool, err error) {
 	if t == nil {
 		return
 	}
@@ -51,7 +51,7 @@ func (t *tracer) mapping(m *mapping, cl Cluster, ok bool, err error) {
 }
 
 // failing lists what keeps the mapping from letting the bundle reach the cluster's workspace.
-func (m *mapping) failing(cl Cluster) []failing {
+func (m *mapping) failing(cl *Cluster) []failing {
 	var out []failing
 	switch {
 	case m.bundles == nil:

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
@@ -109,7 +110,7 @@ func FuzzOptions(f *testing.F) {
 	f.Add(`{"global.fleet.clusterLabels.":"global.fleet.clusterLabels."}`, `null`, "${ }")
 	f.Add(`{"<":"&"}`, `{"a":1,"a":2}`, "\xff")
 	f.Fuzz(func(t *testing.T, base, over, label string) {
-		if !json.Valid([]byte(base)) || !json.Valid([]byte(over)) {
+		if !json.Valid([]byte(base)) || !json.Valid([]byte(over)) || !utf8.ValidString(label) {
 			return // the API server and the reader of fleet.yaml give JSON
 		}
 		spec := v1alpha1.BundleSpec{BundleOptions: values(base), Targets: to(v1alpha1.Criteria{ClusterSelector: labels()}),

@@ -54,7 +54,7 @@ func (g *Groups) Has(workspace, name string) bool { return g.find(workspace, nam
 func (g *Groups) Of(cl Cluster) []string {
 	var names []string
 	for _, each := range g.in(cl.Workspace) {
-		if each.holds(cl) {
+		if each.holds(&cl) {
 			names = append(names, each.name)
 		}
 	}
@@ -75,6 +75,6 @@ func (g *Groups) find(workspace, name string) *group {
 	return g.byName[place{workspace, name}]
 }
 
-func (g *group) holds(cl Cluster) bool {
+func (g *group) holds(cl *Cluster) bool {
 	return g.selector != nil && g.selector.selects(cl.Labels)
 }

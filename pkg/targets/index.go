@@ -121,8 +121,8 @@ func (ix *Index) remapped(workspace string, before, after map[string]string, tou
 	}
 	for id := range ix.all[elsewhere] {
 		r := &ix.bundles[id].reach
-		was, wasErr := r.candidate(Cluster{Workspace: workspace, WorkspaceLabels: before}, nil)
-		is, isErr := r.candidate(Cluster{Workspace: workspace, WorkspaceLabels: after}, nil)
+		was, wasErr := r.candidate(&Cluster{Workspace: workspace, WorkspaceLabels: before}, nil)
+		is, isErr := r.candidate(&Cluster{Workspace: workspace, WorkspaceLabels: after}, nil)
 		if was != is || (wasErr == nil) != (isErr == nil) {
 			touched[id] = true
 		}
@@ -146,7 +146,7 @@ func (ix *Index) ClusterChanged(before, after Cluster, g *Groups) []string {
 		}
 	}
 	maps.DeleteFunc(touched, func(id string, _ bool) bool {
-		ok, err := ix.bundles[id].reach.candidate(after, nil)
+		ok, err := ix.bundles[id].reach.candidate(&after, nil)
 		return !ok && err == nil
 	})
 	ix.remapped(after.Workspace, before.WorkspaceLabels, after.WorkspaceLabels, touched)

@@ -94,12 +94,12 @@ func (r *reach) beyond() bool {
 // Reaches tells whether clusters of a workspace, whose namespace has these
 // labels, are candidates at all; where it is false Resolve need not be asked.
 func (c *Compiled) Reaches(workspace string, namespaceLabels map[string]string) bool {
-	ok, err := c.candidate(Cluster{Workspace: workspace, WorkspaceLabels: namespaceLabels}, nil)
+	ok, err := c.candidate(&Cluster{Workspace: workspace, WorkspaceLabels: namespaceLabels}, nil)
 	return ok || err != nil
 }
 
 // candidate tells whether the cluster's workspace is the bundle's or lets it in.
-func (r *reach) candidate(cl Cluster, t *tracer) (bool, error) {
+func (r *reach) candidate(cl *Cluster, t *tracer) (bool, error) {
 	if cl.Workspace == r.workspace {
 		return true, nil
 	}

@@ -39,7 +39,7 @@ type optionSet struct {
 	keys   []string
 
 	mu       sync.Mutex // guards variants
-	variants map[string]final
+	variants map[string]*final
 }
 
 // final are options as one cluster gets them.
@@ -92,7 +92,7 @@ func combination(taken []int, n int) []byte {
 }
 
 func (c *Compiled) newSet(indexes []int) (*optionSet, error) {
-	s := &optionSet{variants: map[string]final{}, namespaceAt: c.namespaceAt(indexes)}
+	s := &optionSet{variants: map[string]*final{}, namespaceAt: c.namespaceAt(indexes)}
 	options := bundle.Merge(c.spec.BundleOptions, v1alpha1.BundleOptions{})
 	for _, i := range indexes {
 		options = bundle.Merge(options, c.spec.TargetCustomizations[i].BundleOptions)
@@ -226,9 +226,9 @@ func substitute(v any, labels map[string]string) any {
 
 // forCluster fills in the cluster's labels. Clusters with the same values of the
 // labels that matter share one result.
-func (s *optionSet) forCluster(cl Cluster) final {
+func (s *optionSet) forCluster(cl *Cluster) *final {
 	if len(s.keys) == 0 {
-		return s.static
+		return &s.static
 	}
 	var room [128]byte
 	key := room[:0]
@@ -248,23 +248,23 @@ func (s *optionSet) forCluster(cl Cluster) final {
 	return f
 }
 
-func (s *optionSet) fill(labels map[string]string) final {
+func (s *optionSet) fill(labels map[string]string) *final {
 	f := s.static
 	raw, err := json.Marshal(substitute(s.values, labels))
 	if err != nil {
-		return f // what was decoded from JSON encodes again
+		return &f // what was decoded from JSON encodes again
 	}
 	helm := *f.options.Helm
 	helm.Values = &apiextensionsv1.JSON{Raw: raw}
 	f.options.Helm = &helm
 	sum := sha256.Sum256(append([]byte(f.digest), raw...))
 	f.digest = base64.RawURLEncoding.EncodeToString(sum[:])
-	return f
+	return &f
 }
 
 // contextOf is what templates may see of a cluster. Annotations that machines
 // write are left out: they would make a new generation of every change.
-func contextOf(cl Cluster) *Context {
+func contextOf(cl *Cluster) *Context {
 	return &Context{
 		ClusterNamespace: cl.Workspace, ClusterName: cl.Name, ClusterLabels: cl.Labels,
 		ClusterAnnotations: ownAnnotations(cl.Annotations), ClusterValues: canonical(cl.TemplateValues),

@@ -10,41 +10,49 @@ import (
 // leaves Trace and WouldMatchIf empty, since it is asked for every pair of a
 // fleet; Explain decides the same and fills them. Options may be shared between
 // Matches: treat them as read-only.
-func (c *Compiled) Resolve(cl Cluster, g *Groups) Match {
-	return c.resolve(cl, g, nil)
+func (c *Compiled) Resolve(cl Cluster, g *Groups) (m Match) {
+	c.resolve(&m, &cl, g, nil)
+	return m
 }
 
-// resolve is the one place where is decided. t is nil unless somebody wants to read why.
-func (c *Compiled) resolve(cl Cluster, g *Groups, t *tracer) Match {
-	m := Match{Workspace: cl.Workspace, Cluster: cl.Name}
+// resolve is the one place where is decided. t is nil unless somebody wants to
+// read why. Values this large are handed on by reference.
+func (c *Compiled) resolve(m *Match, cl *Cluster, g *Groups, t *tracer) {
+	m.Workspace, m.Cluster = cl.Workspace, cl.Name
 	if ok, err := c.candidate(cl, t); err != nil || !ok {
-		return t.failOrRefuse(m, err, "the bundle belongs to workspace "+c.workspace+", and nothing lets it into "+cl.Workspace)
+		m.failOrRefuse(err, "the bundle belongs to workspace "+c.workspace+", and nothing lets it into "+cl.Workspace)
+		return
 	}
 	target, err := c.target(cl, g, t)
 	if err != nil {
-		return t.fail(m, err)
+		m.fail(err)
+		return
+	}
+	if target == nil && !c.everywhere {
+		m.Reason = c.untargeted()
+		return
 	}
 	if target != nil {
 		m.Target, m.Where = target.label, target.where
 	}
-	if target == nil && !c.everywhere {
-		return t.refuse(m, c.untargeted())
-	}
 	if target != nil && target.doNotDeploy {
-		return t.refuse(m, target.label+" says doNotDeploy")
+		m.Reason = target.label + " says doNotDeploy"
+		return
 	}
 	if ok, err := c.allowed(cl, g, t); err != nil || !ok {
-		return t.failOrRefuse(m, err, "no target restriction allows the cluster")
+		m.failOrRefuse(err, "no target restriction allows the cluster")
+		return
 	}
 	set, denied, err := c.customize(cl, g, t)
 	if err != nil {
-		return t.fail(m, err)
+		m.fail(err)
+		return
 	}
 	if denied != nil {
-		m.Where = denied.where
-		return t.refuse(m, denied.label+" says doNotDeploy")
+		m.Reason, m.Where = denied.label+" says doNotDeploy", denied.where
+		return
 	}
-	return c.deploy(m, set, cl, t)
+	c.deploy(m, set, cl, t)
 }
 
 func (c *Compiled) untargeted() string {
@@ -55,7 +63,7 @@ func (c *Compiled) untargeted() string {
 }
 
 // target is the first entry of targets that matches; later ones are not looked at.
-func (c *Compiled) target(cl Cluster, g *Groups, t *tracer) (*rule, error) {
+func (c *Compiled) target(cl *Cluster, g *Groups, t *tracer) (*rule, error) {
 	if c.everywhere {
 		t.note("a bundle made by hand without targets goes to every cluster", bundle.Position{}, resultMatch)
 		return nil, nil
@@ -75,7 +83,7 @@ func (c *Compiled) target(cl Cluster, g *Groups, t *tracer) (*rule, error) {
 }
 
 // allowed asks the restrictions: any of them suffices, none at all restrict nothing.
-func (c *Compiled) allowed(cl Cluster, g *Groups, t *tracer) (bool, error) {
+func (c *Compiled) allowed(cl *Cluster, g *Groups, t *tracer) (bool, error) {
 	if len(c.restrictions) == 0 {
 		return true, nil
 	}
@@ -91,7 +99,7 @@ func (c *Compiled) allowed(cl Cluster, g *Groups, t *tracer) (bool, error) {
 
 // customize merges the customizations taken; one doNotDeploy among them denies,
 // wherever it stands.
-func (c *Compiled) customize(cl Cluster, g *Groups, t *tracer) (set *optionSet, denied *rule, err error) {
+func (c *Compiled) customize(cl *Cluster, g *Groups, t *tracer) (set *optionSet, denied *rule, err error) {
 	var room [8]int
 	taken, err := c.take(room[:0], cl, g, t)
 	if err != nil {
@@ -113,7 +121,7 @@ func (c *Compiled) customize(cl Cluster, g *Groups, t *tracer) (set *optionSet, 
 }
 
 // take appends the customizations that apply: the first that matches, or all.
-func (c *Compiled) take(taken []int, cl Cluster, g *Groups, t *tracer) ([]int, error) {
+func (c *Compiled) take(taken []int, cl *Cluster, g *Groups, t *tracer) ([]int, error) {
 	for i := range c.customizations {
 		r := &c.customizations[i]
 		ok, err := r.match(cl, g)
@@ -134,31 +142,32 @@ func (c *Compiled) take(taken []int, cl Cluster, g *Groups, t *tracer) ([]int, e
 
 // deploy fills in the options, unless a Policy forbids their namespace. Such a
 // row is an error and not a cluster that left: what runs there stays.
-func (c *Compiled) deploy(m Match, set *optionSet, cl Cluster, t *tracer) Match {
+func (c *Compiled) deploy(m *Match, set *optionSet, cl *Cluster, t *tracer) {
 	t.policies(c, set)
 	if set.denied != nil {
 		m.Where = set.namespaceAt
-		return t.fail(m, set.denied)
+		m.fail(set.denied)
+		return
 	}
-	final := set.forCluster(cl)
+	chosen := set.forCluster(cl)
+	m.Options, m.OptionsDigest = chosen.options, chosen.digest
+	if set.templated {
+		m.Context = contextOf(cl)
+		digest, err := digestOf(chosen.digest, m.Context)
+		if err != nil {
+			m.fail(err)
+			return
+		}
+		m.OptionsDigest = digest
+	}
 	m.Matched, m.Customizations, m.NamespaceSelector = true, set.labels, c.namespaceSelector
 	if set.where != (bundle.Position{}) {
 		m.Where = set.where
 	}
-	m.Options, m.OptionsDigest = final.options, final.digest
-	if set.templated {
-		m.Context = contextOf(cl)
-		digest, err := digestOf(final.digest, m.Context)
-		if err != nil {
-			return t.fail(m, err)
-		}
-		m.OptionsDigest = digest
-	}
-	return m
 }
 
 // match tells whether all criteria hold. No criteria hold for no cluster.
-func (c *criteria) match(cl Cluster, g *Groups) (bool, error) {
+func (c *criteria) match(cl *Cluster, g *Groups) (bool, error) {
 	switch {
 	case c.empty:
 		return false, nil
@@ -178,7 +187,7 @@ func (c *criteria) match(cl Cluster, g *Groups) (bool, error) {
 	return true, nil
 }
 
-func inGroup(cl Cluster, g *Groups, name string) (bool, error) {
+func inGroup(cl *Cluster, g *Groups, name string) (bool, error) {
 	found := g.find(cl.Workspace, name)
 	if found == nil {
 		return false, nil
@@ -186,7 +195,7 @@ func inGroup(cl Cluster, g *Groups, name string) (bool, error) {
 	return found.holds(cl), found.err
 }
 
-func inSelectedGroup(cl Cluster, g *Groups, selector *selector) (bool, error) {
+func inSelectedGroup(cl *Cluster, g *Groups, selector *selector) (bool, error) {
 	var broken error
 	groups := g.in(cl.Workspace)
 	for i := range groups {
@@ -204,19 +213,16 @@ func inSelectedGroup(cl Cluster, g *Groups, selector *selector) (bool, error) {
 	return false, broken
 }
 
-func (t *tracer) fail(m Match, err error) Match {
-	return Match{Workspace: m.Workspace, Cluster: m.Cluster, Target: m.Target, Where: m.Where,
+// fail leaves nothing of a decision but whom it is about, where it was made, and the error.
+func (m *Match) fail(err error) {
+	*m = Match{Workspace: m.Workspace, Cluster: m.Cluster, Target: m.Target, Where: m.Where,
 		Err: fmt.Errorf("match cluster %s/%s: %w", m.Workspace, m.Cluster, err)}
 }
 
-func (t *tracer) refuse(m Match, reason string) Match {
-	m.Reason = reason
-	return m
-}
-
-func (t *tracer) failOrRefuse(m Match, err error, reason string) Match {
+func (m *Match) failOrRefuse(err error, reason string) {
 	if err != nil {
-		return t.fail(m, err)
+		m.fail(err)
+		return
 	}
-	return t.refuse(m, reason)
+	m.Reason = reason
 }

@@ -61,7 +61,7 @@ func orAll(s *selector) string {
 
 // failing lists the terms that do not hold for a cluster; there is at least one
 // when match said no.
-func (c *criteria) failing(cl Cluster, g *Groups) []failing {
+func (c *criteria) failing(cl *Cluster, g *Groups) []failing {
 	if c.empty {
 		return []failing{noCriteria()}
 	}
@@ -109,7 +109,7 @@ func wantedLabel(subject string, r labels.Requirement) string {
 	return "the " + subject + " had " + r.String()
 }
 
-func failingGroup(name string, cl Cluster, g *Groups) []failing {
+func failingGroup(name string, cl *Cluster, g *Groups) []failing {
 	found := g.find(cl.Workspace, name)
 	term := "clusterGroup=" + name
 	switch {
@@ -128,7 +128,7 @@ func failingGroup(name string, cl Cluster, g *Groups) []failing {
 }
 
 // failingGroups says which groups the selector means and what the nearest of them asks of the cluster.
-func failingGroups(s *selector, cl Cluster, g *Groups) []failing {
+func failingGroups(s *selector, cl *Cluster, g *Groups) []failing {
 	term := "clusterGroupSelector " + orAll(s)
 	var meant []string
 	var nearest []failing
@@ -159,8 +159,8 @@ func failingGroups(s *selector, cl Cluster, g *Groups) []failing {
 		joinWants(nearest) + " (group " + nearestName + ")"}}
 }
 
-func groupsOf(cl Cluster, g *Groups) string {
-	in := g.Of(cl)
+func groupsOf(cl *Cluster, g *Groups) string {
+	in := g.Of(*cl)
 	if len(in) == 0 {
 		return "the cluster is in no group"
 	}
