@@ -81,9 +81,7 @@ func (b *bundle) want(d *Desired) {
 		return // a duplicate key: the first one counts, as the hub decided
 	}
 	o.want, o.attempted, o.blocked = d, false, ""
-	if o.Hash != d.Hash {
-		o.tries, o.retryAt, o.failure = 0, time.Time{}, Failure{}
-	}
+	o.tries, o.retryAt, o.failure = 0, time.Time{}, Failure{} // of other content, which may be what failed
 	b.order = append(b.order, d.Key)
 }
 

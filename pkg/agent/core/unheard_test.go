@@ -118,6 +118,9 @@ func TestARefusedApplyNeedsNoRevert(t *testing.T) {
 	if r := s.run(nil); len(r.Apply) > 0 {
 		t.Errorf("got %+v, want nothing sent: the API server refused the other content", r)
 	}
+	if got := s.agent.Counts()[protocol.StateReady]; got != 1 {
+		t.Errorf("got states %v, want the bundle Ready: what was refused is not wanted any more", s.agent.Counts())
+	}
 }
 
 func TestAnApplyIsNotTriedBeforeTheServerSaid(t *testing.T) {
