@@ -113,15 +113,16 @@ type chartChoice struct {
 // chartChoices are the Helm options, reduced to what chooses charts, that some
 // cluster may end up with. It is false when there are more than maxCharts.
 func chartChoices(spec v1alpha1.BundleSpec) ([]v1alpha1.HelmOptions, bool) {
-	return outcomes(spec, maxCharts, func(o v1alpha1.BundleOptions) v1alpha1.HelmOptions {
-		if o.Helm == nil {
-			return v1alpha1.HelmOptions{}
-		}
-		h := o.Helm
-		return v1alpha1.HelmOptions{Chart: h.Chart, Repo: h.Repo, Version: h.Version, DisableDependencyUpdate: h.DisableDependencyUpdate}
-	}, mergeHelm, func(h v1alpha1.HelmOptions) chartChoice {
+	return outcomes(spec, maxCharts, chartPart, mergeHelm, func(h v1alpha1.HelmOptions) chartChoice {
 		return chartChoice{textOf(h.Chart), textOf(h.Repo), textOf(h.Version), is(h.DisableDependencyUpdate)}
 	})
+}
+
+func chartPart(o v1alpha1.BundleOptions) v1alpha1.HelmOptions {
+	if o.Helm == nil {
+		return v1alpha1.HelmOptions{}
+	}
+	return v1alpha1.HelmOptions{Chart: o.Helm.Chart, Repo: o.Helm.Repo, Version: o.Helm.Version, DisableDependencyUpdate: o.Helm.DisableDependencyUpdate}
 }
 
 // outcomes lists what merging can make of a part of the options: the bundle's

@@ -21,9 +21,11 @@ var otherScheme = regexp.MustCompile(`^([a-z][a-z0-9+.-]*)(::|://)`)
 // bundle's own part and where a customization chooses another.
 func (r *reading) judgeCharts(files []File) {
 	base := r.options.BundleOptions
-	r.judgeChart("", base, base, files)
+	chosen := chartPart(base)
+	r.judgeChart("", chosen, chosen, files)
 	for i, c := range r.options.TargetCustomizations {
-		r.judgeChart(fmt.Sprintf("targetCustomizations[%d].", i), Merge(base, c.BundleOptions), c.BundleOptions, files)
+		part := chartPart(c.BundleOptions)
+		r.judgeChart(fmt.Sprintf("targetCustomizations[%d].", i), mergeHelm(chosen, part), part, files)
 	}
 	spec := v1alpha1.BundleSpec{BundleOptions: base, TargetCustomizations: r.options.TargetCustomizations, TargetCustomizationMode: r.options.TargetCustomizationMode}
 	choices, all := chartChoices(spec)
@@ -36,14 +38,14 @@ func (r *reading) judgeCharts(files []File) {
 
 // judgeChart looks at the chart of merged options where the part at prefix says
 // something about it.
-func (r *reading) judgeChart(prefix string, merged, part v1alpha1.BundleOptions, files []File) {
-	if part.Helm == nil || merged.Helm == nil || !isText(merged.Helm.Chart) || !isText(part.Helm.Chart) && !isText(part.Helm.Repo) && !isText(part.Helm.Version) {
+func (r *reading) judgeChart(prefix string, merged, part v1alpha1.HelmOptions, files []File) {
+	if !isText(merged.Chart) || !isText(part.Chart) && !isText(part.Repo) && !isText(part.Version) {
 		return
 	}
 	reject := func(key, code, format string, args ...any) {
 		r.add(errorAt(r.options.at(r.optionsPath(), prefix+key), code, prefix+key+": "+fmt.Sprintf(format, args...)))
 	}
-	ref, remote := RemoteChart(merged)
+	ref, remote := RemoteChart(v1alpha1.BundleOptions{Helm: &merged})
 	switch {
 	case remote:
 		judgeRemote(ref, func(key string, err error) { reject(key, CodeInvalidValue, "%v", err) })

@@ -3,6 +3,7 @@ package bundle
 import (
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
@@ -19,6 +20,36 @@ func KindOf(files []File, o v1alpha1.BundleOptions) Kind {
 		return KindKustomize
 	}
 	return KindRaw
+}
+
+// kindsOf are the kinds that a bundle can have, by customization; the first is its own.
+func kindsOf(files []File, base v1alpha1.BundleOptions, customizations []v1alpha1.Customization) []Kind {
+	own := kindPart(base)
+	kinds := []Kind{KindOf(files, own)}
+	for _, c := range customizations {
+		part := kindPart(c.BundleOptions)
+		if part.Helm == nil && part.Kustomize == nil {
+			kinds = append(kinds, kinds[0])
+			continue
+		}
+		kinds = append(kinds, KindOf(files, Merge(own, part)))
+	}
+	return kinds
+}
+
+// kindPart is what of the options decides the kind; merging all of them, values
+// included, once for each customization would cost a thousand times the file.
+func kindPart(o v1alpha1.BundleOptions) v1alpha1.BundleOptions {
+	part := v1alpha1.BundleOptions{Kustomize: o.Kustomize}
+	if o.Helm != nil && o.Helm.Chart != nil {
+		part.Helm = &v1alpha1.HelmOptions{Chart: o.Helm.Chart}
+	}
+	return part
+}
+
+// onlyRaw tells whether all of them are plain manifests.
+func onlyRaw(kinds []Kind) bool {
+	return !slices.ContainsFunc(kinds, func(k Kind) bool { return k != KindRaw })
 }
 
 // IsKustomize tells whether the options or the files ask for a Kustomize build.

@@ -17,6 +17,7 @@ func Load(t Tree, r Repo) Result {
 	}
 	// (1) which directories are bundles (2) read those that changed
 	// (3) names must be unique (4) what was live where something is broken stays.
+	l.judgeRepo()
 	for _, c := range l.discover() {
 		l.read(c)
 	}
@@ -42,6 +43,7 @@ type loader struct {
 	ignores      map[string]ignoreRules
 	hashes       map[string]string
 	repoDigest   string
+	faults       repoFaults
 	result       Result
 	// brokenPaths are directories with an error, for keepBroken.
 	brokenPaths []string

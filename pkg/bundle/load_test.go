@@ -51,7 +51,11 @@ func runGolden(t *testing.T, name string) {
 			tree[strings.TrimPrefix(f.Name, "repo/")] = &fstest.MapFile{Data: f.Data, Mode: 0o644}
 		}
 	}
-	got := print(t, bundle.Load(bundle.DirTree(tree), repo))
+	r := bundle.Load(bundle.DirTree(tree), repo)
+	for _, b := range r.Bundles {
+		checkStorable(t, b)
+	}
+	got := print(t, r)
 	if *update {
 		ar.Files = slices.DeleteFunc(ar.Files, func(f txtar.File) bool { return f.Name == "want" })
 		ar.Files = append(ar.Files, txtar.File{Name: "want", Data: []byte(got)})

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -19,34 +20,64 @@ const maxCheckBytes = 1 << 20
 // overlaysDir holds the overlays of a raw bundle, each in a directory of its own.
 const overlaysDir = "overlays/"
 
+// patchMark in the name of an overlay's file says that it patches another.
+const patchMark = "_patch."
+
 // isManifest tells whether a file of a raw bundle is read as Kubernetes objects.
 func isManifest(name string) bool { return isYAML(name) || strings.HasSuffix(name, ".json") }
 
 // judgeManifests checks that every manifest of a raw bundle holds Kubernetes
 // objects. A bundle that any customization makes a chart or a kustomization is
 // left to its renderer, which knows which files are objects.
-func (r *reading) judgeManifests(files []File) {
-	if KindOf(files, r.options.BundleOptions) != KindRaw {
+func (r *reading) judgeManifests(files []File, kinds []Kind) {
+	if !onlyRaw(kinds) {
 		return
 	}
-	for _, c := range r.options.TargetCustomizations {
-		if KindOf(files, Merge(r.options.BundleOptions, c.BundleOptions)) != KindRaw {
-			return
-		}
-	}
-	found := 0
+	charts, found := chartDirs(files), 0
 	for _, f := range files {
-		if isManifest(f.Path) && !strings.HasPrefix(f.Path, overlaysDir) && len(f.Data) <= maxCheckBytes && !tooDense(f.Data) && found < maxProblems {
-			problems := CheckManifest(path.Join(r.c.dir, f.Path), f.Data)
-			found += len(problems)
-			r.add(problems...)
+		if !isManifest(f.Path) || inCharts(charts, f.Path) || len(f.Data) > maxCheckBytes || found >= maxProblems {
+			continue
+		}
+		file := path.Join(r.c.dir, f.Path)
+		var problems []Problem
+		switch {
+		case !strings.HasPrefix(f.Path, overlaysDir):
+			problems = CheckManifest(file, f.Data)
+		case !inOverlays(r.overlays, f.Path): // nobody chooses it
+		case strings.Contains(path.Base(f.Path), patchMark):
+			problems = checkYAML(file, f.Data, nil)
+		default:
+			problems = CheckManifest(file, f.Data)
+		}
+		found += len(problems)
+		r.add(problems...)
+	}
+}
+
+// chartDirs are the directories below the bundle's that hold charts: as with
+// Fleet their files are no manifests of the bundle.
+func chartDirs(files []File) []string {
+	var dirs []string
+	for _, f := range files {
+		if dir, is := strings.CutSuffix(f.Path, "/Chart.yaml"); is {
+			dirs = append(dirs, dir+"/")
 		}
 	}
+	return dirs
+}
+
+func inCharts(dirs []string, file string) bool {
+	return slices.ContainsFunc(dirs, func(dir string) bool { return strings.HasPrefix(file, dir) })
 }
 
 // CheckManifest reports what in a YAML or JSON file is no Kubernetes object,
 // with file and line. Empty documents are fine.
 func CheckManifest(file string, data []byte) []Problem {
+	return checkYAML(file, data, func(n *yaml.Node) []Problem { return checkObject(file, n) })
+}
+
+// checkYAML parses a YAML or JSON file and has each document judged.
+func checkYAML(file string, data []byte, judge func(*yaml.Node) []Problem) []Problem {
 	if strings.HasSuffix(file, ".json") {
 		if p := checkJSON(file, data); p != nil {
 			return []Problem{*p}
@@ -66,7 +97,9 @@ func CheckManifest(file string, data []byte) []Problem {
 		if p := checkBudget(file, &doc); p != nil {
 			return append(problems, *p)
 		}
-		problems = append(problems, checkObject(file, doc.Content[0])...)
+		if judge != nil {
+			problems = append(problems, judge(doc.Content[0])...)
+		}
 	}
 }
 

@@ -7,8 +7,9 @@ import (
 )
 
 // Merge lays the options of a customization over those of a bundle. Every field
-// can be overridden and taken back: a boolean by false, a text by "" or "-".
-// Maps merge, lists replace. Neither argument is changed; the result may share
+// can be overridden and taken back: a boolean by false, a text by "" or "-", a
+// list by [], a map by {}; a single value by null. Maps merge, lists replace.
+// Neither argument is changed; the result may share
 // what it did not have to merge, so treat options as read-only.
 func Merge(base, over v1alpha1.BundleOptions) v1alpha1.BundleOptions {
 	return v1alpha1.BundleOptions{
@@ -88,6 +89,9 @@ func mergeDrift(base, over v1alpha1.DriftOptions) v1alpha1.DriftOptions {
 	if over.Mode != "" {
 		mode = over.Mode
 	}
+	if mode == v1alpha1.DriftReset {
+		mode = ""
+	}
 	return v1alpha1.DriftOptions{Mode: mode, Ignore: list(base.Ignore, over.Ignore)}
 }
 
@@ -107,11 +111,16 @@ func said[T any](base, over *T) *T {
 	return base
 }
 
+// list returns over where it says something; an empty list says nothing again.
 func list[T any](base, over []T) []T {
+	chosen := base
 	if over != nil {
-		return over
+		chosen = over
 	}
-	return base
+	if len(chosen) == 0 {
+		return nil
+	}
+	return chosen
 }
 
 // both merges two blocks; merging with an absent one still takes resets out.
@@ -131,8 +140,12 @@ func both[T any](base, over *T, merge func(base, over T) T) *T {
 	return &out
 }
 
+// mergeTexts lays one map over another; an empty one takes everything back.
 func mergeTexts(base, over map[string]string) map[string]string {
-	if len(over) == 0 {
+	switch {
+	case over != nil && len(over) == 0, len(base) == 0 && len(over) == 0:
+		return nil
+	case len(over) == 0:
 		return base
 	}
 	out := maps.Clone(base)

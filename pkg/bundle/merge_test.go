@@ -2,12 +2,15 @@ package bundle_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/bundle"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -25,6 +28,11 @@ func TestMerge(t *testing.T) {
 		"null takes the chart's too":   {"helm: {values: {a: 1, b: 2}}", "helm: {values: {a: null}}", "helm: {values: {a: null, b: 2}}"},
 		"numbers keep their digits":    {"helm: {values: {a: 12345678901234567890}}", "helm: {values: {b: 1}}", "helm: {values: {a: 12345678901234567890, b: 1}}"},
 		"labels merge":                 {"namespaceLabels: {a: b, c: d}", "namespaceLabels: {c: e}", "namespaceLabels: {a: b, c: e}"},
+		"a list is reset by none":      {"helm: {valuesFrom: [{secretKeyRef: {name: a}}], version: '1'}", "helm: {valuesFrom: []}", "helm: {version: '1'}"},
+		"a map is reset by none":       {"namespaceLabels: {a: b}\nhelm: {templateValues: {a: b}}", "namespaceLabels: {}\nhelm: {templateValues: {}}", "helm: {}"},
+		"a mode is reset by a dash":    {"correctDrift: {enabled: true}\ndrift: {mode: 'off'}", "drift: {mode: '-'}", "correctDrift: {enabled: true}\ndrift: {}"},
+		"what is empty says nothing":   {"windows: []\nnamespaceLabels: {}", "namespace: a", "namespace: a"},
+		"values are not reset":         {"helm: {values: {a: 1}}", "helm: {values: {}}", "helm: {values: {a: 1}}"},
 		"other lists replace":          {"helm: {valuesFiles: [a, b]}", "helm: {valuesFiles: [c]}", "helm: {valuesFiles: [c]}"},
 		"blocks merge field by field":  {"correctDrift: {enabled: true, force: true}", "correctDrift: {force: false}", "correctDrift: {enabled: true, force: false}"},
 		"the drift mode":               {"drift: {mode: correct}", "drift: {mode: 'off'}", "drift: {mode: 'off'}"},
@@ -74,6 +82,91 @@ func TestEveryFieldOfTheOptionsCanBeOverridden(t *testing.T) {
 	if diff := cmp.Diff(full, bundle.Merge(full, v1alpha1.BundleOptions{})); diff != "" {
 		t.Errorf("under nothing (-want +got):\n%s", diff)
 	}
+}
+
+// TestEveryFieldOfTheOptionsCanBeReset takes each field back by itself, after the
+// customization has been stored and read again as the API server does.
+func TestEveryFieldOfTheOptionsCanBeReset(t *testing.T) {
+	var full v1alpha1.BundleOptions
+	fill(reflect.ValueOf(&full).Elem())
+	count := 0
+	eachLeaf(reflect.TypeFor[v1alpha1.BundleOptions](), nil, func(index []int) {
+		count++
+		var reset, stored v1alpha1.BundleOptions
+		leaf := at(reflect.ValueOf(&reset).Elem(), index)
+		name := reflect.TypeFor[v1alpha1.BundleOptions]().Field(index[0]).Name + fmt.Sprint(index[1:])
+		if !takeBack(leaf) {
+			return // values: a key is removed by null, see TestMerge
+		}
+		if err := json.Unmarshal([]byte(asJSON(t, reset)), &stored); err != nil {
+			t.Fatal(err)
+		}
+		merged := bundle.Merge(full, stored)
+		if got := at(reflect.ValueOf(&merged).Elem(), index); !isUnset(got) {
+			t.Errorf("%s is %v after a reset", name, got)
+		}
+		// and nothing else is taken back
+		at(reflect.ValueOf(&merged).Elem(), index).Set(at(reflect.ValueOf(&full).Elem(), index))
+		if diff := cmp.Diff(full, merged); diff != "" {
+			t.Errorf("%s: the others (-want +got):\n%s", name, diff)
+		}
+	})
+	if count < 40 {
+		t.Errorf("only %d fields", count)
+	}
+}
+
+// eachLeaf visits every field that is no block.
+func eachLeaf(t reflect.Type, above []int, visit func(index []int)) {
+	for i := range t.NumField() {
+		index, ft := append(slices.Clone(above), i), t.Field(i).Type
+		if ft.Kind() == reflect.Pointer && ft.Elem().Kind() == reflect.Struct && ft.Elem() != reflect.TypeFor[apiextensionsv1.JSON]() {
+			eachLeaf(ft.Elem(), index, visit)
+			continue
+		}
+		visit(index)
+	}
+}
+
+func at(v reflect.Value, index []int) reflect.Value {
+	for _, i := range index {
+		if v.Kind() == reflect.Pointer {
+			if v.IsNil() {
+				v.Set(reflect.New(v.Type().Elem()))
+			}
+			v = v.Elem()
+		}
+		v = v.Field(i)
+	}
+	return v
+}
+
+func takeBack(v reflect.Value) bool {
+	switch {
+	case v.Type() == reflect.TypeFor[*apiextensionsv1.JSON]():
+		return false
+	case v.Kind() == reflect.Pointer && v.Type().Elem().Kind() == reflect.String:
+		v.Set(reflect.New(v.Type().Elem()))
+		v.Elem().SetString("-")
+	case v.Kind() == reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+	case v.Kind() == reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 0, 0))
+	case v.Kind() == reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+	case v.Kind() == reflect.String:
+		v.SetString("-")
+	}
+	return true
+}
+
+// isUnset also takes a boolean that is false and a number that is 0, which is
+// what unset ones mean.
+func isUnset(v reflect.Value) bool {
+	if v.Kind() == reflect.Pointer && !v.IsNil() {
+		return v.Elem().IsZero()
+	}
+	return v.IsZero()
 }
 
 func fill(v reflect.Value) {

@@ -3,7 +3,6 @@ package bundle
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
@@ -56,6 +55,10 @@ func decodeOptions(file string, data []byte) decoded {
 		d.problems = append(d.problems, errorAt(Position{File: file, Line: 1, Column: 1}, CodeWrongType, "cannot be read: "+err.Error()))
 	}
 	d.adoptOldTargets(file)
+	d.resetModes()
+	if hasCode(d.problems, CodeInvalidValue) {
+		d.dropWindows() // a bad duration ends the decoding in the midst of them
+	}
 	d.problems = append(d.problems, d.judge(file)...)
 	return d
 }
@@ -68,6 +71,23 @@ func unmarshal(data []byte, into any) error {
 		return err
 	}
 	return json.Unmarshal(asJSON, into)
+}
+
+func (d *decoded) dropWindows() {
+	d.Windows = nil
+	for i := range d.TargetCustomizations {
+		d.TargetCustomizations[i].Windows = nil
+	}
+}
+
+// resetModes keeps an empty drift.mode of a customization apart from none.
+func (d *decoded) resetModes() {
+	for i, c := range d.TargetCustomizations {
+		_, said := d.where[fmt.Sprintf("targetCustomizations[%d].drift.mode", i)]
+		if said && c.Drift != nil && c.Drift.Mode == "" {
+			c.Drift.Mode = v1alpha1.DriftReset
+		}
+	}
 }
 
 // adoptOldTargets puts Fleet's old key before the new one, as Fleet does.
@@ -114,111 +134,6 @@ func (d *decoded) at(file, key string) Position {
 		return Position{}
 	}
 	return Position{File: file, Line: 1, Column: 1}
-}
-
-// judge looks at values the types alone do not rule out.
-func (d *decoded) judge(file string) []Problem {
-	var problems []Problem
-	reject := func(key, format string, args ...any) {
-		problems = append(problems, errorAt(d.at(file, key), CodeInvalidValue, key+": "+fmt.Sprintf(format, args...)))
-	}
-	if d.Name != "" && !isName(d.Name) {
-		reject("name", "%.80q is not a name: lower-case letters, digits, - and ., at most 63", d.Name)
-	}
-	switch d.TargetCustomizationMode {
-	case "", v1alpha1.FirstMatch, v1alpha1.AllMatches:
-	default:
-		reject("targetCustomizationMode", "%q is neither FirstMatch nor AllMatches", string(d.TargetCustomizationMode))
-	}
-	judgeOptions(d.BundleOptions, "", reject)
-	for i, c := range d.TargetCustomizations {
-		prefix := fmt.Sprintf("targetCustomizations[%d].", i)
-		judgeOptions(c.BundleOptions, prefix, reject)
-		judgeCriteria(c.Criteria, prefix, reject)
-	}
-	for i, t := range d.OverrideTargets {
-		judgeCriteria(t.Criteria, fmt.Sprintf("overrideTargets[%d].", i), reject)
-	}
-	for i, dep := range d.DependsOn {
-		judgeDependency(dep, fmt.Sprintf("dependsOn[%d]", i), reject)
-	}
-	return problems
-}
-
-// acceptedStates are Fleet's names of bundle states.
-var acceptedStates = map[string]bool{
-	"Ready": true, "NotReady": true, "Pending": true, "OutOfSync": true, "Modified": true, "WaitApplied": true, "ErrApplied": true,
-}
-
-func judgeDependency(dep v1alpha1.Dependency, key string, reject func(string, string, ...any)) {
-	if dep.Name == "" && dep.Selector == nil {
-		reject(key, "names no bundle: set name or selector")
-	}
-	for i, state := range dep.AcceptedStates {
-		if !acceptedStates[state] {
-			reject(fmt.Sprintf("%s.acceptedStates[%d]", key, i), "%q is no state of a bundle", state)
-		}
-	}
-}
-
-var labelOfNamespace = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
-
-func judgeOptions(o v1alpha1.BundleOptions, prefix string, reject func(string, string, ...any)) {
-	for key, value := range map[string]*string{"namespace": o.Namespace, "defaultNamespace": o.DefaultNamespace} {
-		if value != nil && !isReset(*value) && (len(*value) > 63 || !labelOfNamespace.MatchString(*value)) {
-			reject(prefix+key, "%.80q is not the name of a namespace", *value)
-		}
-	}
-	if v := o.ServiceAccount; v != nil && !isReset(*v) && (len(*v) > 253 || !nameSubdomain.MatchString(*v)) {
-		reject(prefix+"serviceAccount", "%.80q is not the name of a ServiceAccount", *v)
-	}
-	judgeDrift(o, prefix, reject)
-	for i, w := range o.Windows {
-		if strings.Contains(w.Schedule, "=") {
-			reject(fmt.Sprintf("%swindows[%d].schedule", prefix, i), "%.80q names a time zone; set timeZone instead", w.Schedule)
-		}
-	}
-	if o.Kustomize != nil {
-		judgeLocal(o.Kustomize.Dir, prefix+"kustomize.dir", reject)
-	}
-	if o.Helm == nil {
-		return
-	}
-	if v := o.Helm.ReleaseName; v != nil && !isReset(*v) && (len(*v) > MaxNameLength || !nameSubdomain.MatchString(*v)) {
-		reject(prefix+"helm.releaseName", "%.80q is not a release name: lower-case letters, digits, - and ., at most %d", *v, MaxNameLength)
-	}
-	for i := range o.Helm.ValuesFiles {
-		judgeLocal(&o.Helm.ValuesFiles[i], fmt.Sprintf("%shelm.valuesFiles[%d]", prefix, i), reject)
-	}
-	if v := o.Helm.Values; v != nil && len(v.Raw) > 0 && v.Raw[0] != '{' && string(v.Raw) != "null" {
-		reject(prefix+"helm.values", "is not a map")
-	}
-}
-
-// judgeDrift compiles what may be a regular expression: names of objects in rules that leave drift out.
-func judgeDrift(o v1alpha1.BundleOptions, prefix string, reject func(string, string, ...any)) {
-	check := func(key string, patches []v1alpha1.ComparePatch) {
-		for i, p := range patches {
-			if _, err := regexp.Compile(p.Name); err != nil {
-				reject(fmt.Sprintf("%s%s[%d].name", prefix, key, i), "%.80q is no regular expression: %v", p.Name, err)
-			}
-		}
-	}
-	if o.Diff != nil {
-		check("diff.comparePatches", o.Diff.ComparePatches)
-	}
-	if o.Drift != nil {
-		check("drift.ignore", o.Drift.Ignore)
-	}
-}
-
-func judgeLocal(value *string, key string, reject func(string, string, ...any)) {
-	if value == nil || isReset(*value) {
-		return
-	}
-	if _, err := cleanPath(*value); err != nil {
-		reject(key, "%v", err)
-	}
 }
 
 // isReset tells whether a text of a customization takes back what the bundle says.

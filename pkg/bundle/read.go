@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"path"
@@ -21,6 +22,10 @@ type reading struct {
 	problems []Problem
 	// held are the keys that keep the bundle from being deployed.
 	held map[string]bool
+	// overlays are those that the bundle or a customization chooses.
+	overlays map[string]bool
+	// inherits says that the targets are the GitRepo's.
+	inherits bool
 }
 
 // readBundle reads options and files of a candidate and judges both; every
@@ -36,19 +41,22 @@ func (l *loader) readBundle(c candidate) (Bundle, outcome) {
 	b.Kind = KindOf(b.Files, r.options.BundleOptions)
 	r.judgeFiles(b.Files)
 	b.Spec, b.Unsupported = r.spec(), r.unsupportedKeys()
+	r.judgeSize(b.Spec)
 	return b, r.outcome(b, unnamed)
 }
 
 // judgeFiles holds the options against the files they speak of.
 func (r *reading) judgeFiles(files []File) {
+	kinds := kindsOf(files, r.options.BundleOptions, r.options.TargetCustomizations)
 	r.judgeSupport(files)
 	r.judgeCharts(files)
-	r.judgeManifests(files)
+	r.judgeOverlays(files, kinds)
+	r.judgeManifests(files, kinds)
 }
 
 func (r *reading) outcome(b Bundle, unnamed bool) outcome {
 	problems := slices.Concat(r.options.problems, r.problems)
-	broken := hasError(problems) // before any is left out
+	broken := hasError(problems) || r.faults.all || r.inherits && r.faults.targets // before any is left out
 	if len(problems) > maxProblems {
 		slices.SortStableFunc(problems, func(a, b Problem) int { return cmp.Compare(a.Severity, b.Severity) }) // errors first
 		problems = problems[:maxProblems]
@@ -137,11 +145,16 @@ func (r *reading) bundleFiles() []File {
 	for _, name := range valuesFiles(r.options.Helm) {
 		dropped[name] = true
 	}
-	chart := chartDir(r.options.BundleOptions)
+	spec := v1alpha1.BundleSpec{BundleOptions: r.options.BundleOptions, TargetCustomizations: r.options.TargetCustomizations, TargetCustomizationMode: r.options.TargetCustomizationMode}
+	choices, _ := chartChoices(spec)
+	defaults := map[string]bool{}
+	for _, h := range choices {
+		defaults[path.Join(chartDir(v1alpha1.BundleOptions{Helm: &h}), "values.yaml")] = true
+	}
 	for _, c := range r.options.TargetCustomizations {
 		for _, name := range valuesFiles(c.Helm) {
 			// One target's choice must not take the chart's defaults from the others.
-			if name != path.Join(chart, "values.yaml") {
+			if !defaults[name] {
 				dropped[name] = true
 			}
 		}
@@ -184,6 +197,21 @@ func (r *reading) spec() v1alpha1.BundleSpec {
 	return spec
 }
 
+// maxSpecBytes bounds the Bundle object; etcd stores one and a half MiB.
+const maxSpecBytes = 1 << 20
+
+// judgeSize refuses a bundle whose object the API server would.
+func (r *reading) judgeSize(spec v1alpha1.BundleSpec) {
+	data, err := json.Marshal(spec)
+	if err != nil {
+		r.add(errorAt(Position{File: r.optionsPath()}, CodeInvalidValue, "cannot be stored: "+err.Error()))
+		return
+	}
+	if len(data) > maxSpecBytes {
+		r.add(errorAt(Position{File: r.optionsPath()}, CodeTooLarge, fmt.Sprintf("the options are %d KiB with their values files, at most %d KiB can be stored", len(data)>>10, maxSpecBytes>>10)))
+	}
+}
+
 func dropValuesFiles(h *v1alpha1.HelmOptions) {
 	if h != nil {
 		h.ValuesFiles = nil
@@ -192,7 +220,7 @@ func dropValuesFiles(h *v1alpha1.HelmOptions) {
 
 // target gives the bundle its targets: its own, else the GitRepo's, else Fleet's default group.
 func (r *reading) target(spec *v1alpha1.BundleSpec) {
-	if spec.Targets != nil {
+	if len(spec.Targets) > 0 { // an empty list says nothing, as with Fleet
 		moved := map[string]Position{}
 		for key, pos := range r.options.where {
 			if rest, ok := strings.CutPrefix(key, "overrideTargets["); ok {
@@ -202,7 +230,7 @@ func (r *reading) target(spec *v1alpha1.BundleSpec) {
 		maps.Copy(r.options.where, moved)
 		return
 	}
-	spec.Targets = slices.Clone(r.repo.Spec.Targets)
+	spec.Targets, r.inherits = slices.Clone(r.repo.Spec.Targets), true
 	if len(spec.Targets) == 0 {
 		spec.Targets = []v1alpha1.Target{{Criteria: v1alpha1.Criteria{Name: "default", ClusterGroup: "default"}}}
 	}

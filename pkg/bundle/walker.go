@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -176,7 +177,7 @@ func (w *walker) walk(n *yaml.Node, t reflect.Type, key string) {
 	case t == typeIntOrString:
 		w.want(n, key, "a number or a text", kindInt, kindString)
 	case t == typeDuration:
-		w.want(n, key, "a duration such as 5m", kindString)
+		w.walkDuration(n, key)
 	case t.Kind() == reflect.Struct:
 		w.walkStruct(n, t, key)
 	case t.Kind() == reflect.Map:
@@ -192,12 +193,30 @@ func (w *walker) walkScalar(n *yaml.Node, k reflect.Kind, key string) {
 	switch k {
 	case reflect.String:
 		w.want(n, key, "a text (put it in quotes)", kindString)
+		if max, ok := bound(maxText, key); ok && len(n.Value) > max {
+			w.report(n, CodeTooLarge, "%s is longer than %d bytes", key, max)
+		}
 	case reflect.Bool:
 		w.want(n, key, "true or false", kindBool)
 	case reflect.Int, reflect.Int64, reflect.Int32:
 		w.want(n, key, "a number", kindInt)
 	default:
 		w.report(n, CodeWrongType, "%s cannot be read (%s)", key, k)
+	}
+}
+
+// walkDuration wants what Go reads: Fleet's 1d and 1w are refused by its API as well.
+func (w *walker) walkDuration(n *yaml.Node, key string) {
+	w.want(n, key, "a duration such as 5m", kindString)
+	if d, err := time.ParseDuration(n.Value); kindOf(n) == kindString && (err != nil || d < 0) {
+		w.report(n, CodeInvalidValue, "%s: %.80q must be a valid Go duration such as 15s, 5m or 1h30m", key, n.Value)
+	}
+}
+
+// count reports a list or map with more entries than a Bundle may have.
+func (w *walker) count(n *yaml.Node, entries int, key string) {
+	if max, ok := bound(maxEntries, key); ok && entries > max {
+		w.report(n, CodeTooLarge, "%s has %d entries, at most %d are read", key, entries, max)
 	}
 }
 
@@ -284,7 +303,12 @@ func (w *walker) walkMap(n *yaml.Node, elem reflect.Type, key string) {
 		w.report(n, CodeWrongType, "%s is %s, wanted a map", key, kindOf(n))
 		return
 	}
-	w.pairs(n, key, func(k, v *yaml.Node) { w.walk(v, elem, join(key, k.Value)) })
+	w.count(n, len(n.Content)/2, key)
+	w.pairs(n, key, func(k, v *yaml.Node) {
+		child := join(key, k.Value)
+		w.where[child] = w.pos(k)
+		w.walk(v, elem, child)
+	})
 }
 
 func (w *walker) walkList(n *yaml.Node, elem reflect.Type, key string) {
@@ -292,6 +316,7 @@ func (w *walker) walkList(n *yaml.Node, elem reflect.Type, key string) {
 		w.report(n, CodeWrongType, "%s is %s, wanted a list", key, kindOf(n))
 		return
 	}
+	w.count(n, len(n.Content), key)
 	for i, each := range n.Content {
 		child := key + "[" + strconv.Itoa(i) + "]"
 		w.where[child] = w.pos(each)

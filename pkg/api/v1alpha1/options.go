@@ -7,7 +7,8 @@ import (
 
 // BundleOptions is what fleet.yaml says of one deployment and what a
 // customization may override. A nil field is "not said"; a customization
-// overrides by saying it, false and "" included ("-" resets a string too).
+// overrides by saying it, false and "" included ("-" resets a string too). A
+// list or map that is said and empty resets as well, so it is stored: omitzero.
 type BundleOptions struct {
 	// DefaultNamespace is given to namespaced objects that name none, and is the release namespace.
 	// +optional
@@ -23,11 +24,11 @@ type BundleOptions struct {
 	// NamespaceLabels are set on the release namespace; only those listed are owned.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=100
-	NamespaceLabels map[string]string `json:"namespaceLabels,omitempty"`
+	NamespaceLabels map[string]string `json:"namespaceLabels,omitzero"`
 	// NamespaceAnnotations are set on the release namespace; only those listed are owned.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=100
-	NamespaceAnnotations map[string]string `json:"namespaceAnnotations,omitempty"`
+	NamespaceAnnotations map[string]string `json:"namespaceAnnotations,omitzero"`
 	// Kustomize chooses the kustomization to build.
 	// +optional
 	Kustomize *KustomizeOptions `json:"kustomize,omitempty"`
@@ -65,22 +66,22 @@ type BundleOptions struct {
 	// DownstreamResources are hub ConfigMaps and Secrets copied along.
 	// +optional
 	// +kubebuilder:validation:MaxItems=100
-	DownstreamResources []DownstreamResource `json:"downstreamResources,omitempty"`
+	DownstreamResources []DownstreamResource `json:"downstreamResources,omitzero"`
 	// HubValuesFrom reads values in the workspace on the hub.
 	// +optional
 	// +kubebuilder:validation:MaxItems=100
-	HubValuesFrom []ValuesFrom `json:"hubValuesFrom,omitempty"`
+	HubValuesFrom []ValuesFrom `json:"hubValuesFrom,omitzero"`
 	// Health holds CEL expressions by kind.
 	// +optional
 	// +kubebuilder:validation:MaxItems=100
-	Health []HealthCheck `json:"health,omitempty"`
+	Health []HealthCheck `json:"health,omitzero"`
 	// Drift sets the drift mode and ignore rules in Muster's own terms.
 	// +optional
 	Drift *DriftOptions `json:"drift,omitempty"`
 	// Windows are the times in which this bundle may change clusters.
 	// +optional
 	// +kubebuilder:validation:MaxItems=20
-	Windows []Window `json:"windows,omitempty"`
+	Windows []Window `json:"windows,omitzero"`
 }
 
 // KustomizeOptions chooses the kustomization.
@@ -116,15 +117,15 @@ type HelmOptions struct {
 	// +optional
 	// +kubebuilder:validation:MaxItems=1000
 	// +kubebuilder:validation:items:MaxLength=1024
-	ValuesFiles []string `json:"valuesFiles,omitempty"`
+	ValuesFiles []string `json:"valuesFiles,omitzero"`
 	// TemplateValues are values whose texts are Go templates.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=1000
-	TemplateValues map[string]string `json:"templateValues,omitempty"`
+	TemplateValues map[string]string `json:"templateValues,omitzero"`
 	// ValuesFrom reads values on the target cluster.
 	// +optional
 	// +kubebuilder:validation:MaxItems=100
-	ValuesFrom []ValuesFrom `json:"valuesFrom,omitempty"`
+	ValuesFrom []ValuesFrom `json:"valuesFrom,omitzero"`
 	// TakeOwnership adopts objects of others.
 	// +optional
 	TakeOwnership *bool `json:"takeOwnership,omitempty"`
@@ -188,7 +189,7 @@ type YAMLOptions struct {
 	// Overlays name directories under overlays/, applied in order.
 	// +optional
 	// +kubebuilder:validation:MaxItems=100
-	Overlays []string `json:"overlays,omitempty"`
+	Overlays []string `json:"overlays,omitzero"`
 }
 
 // CorrectDrift is Fleet's correctDrift block.
@@ -209,7 +210,7 @@ type DiffOptions struct {
 	// ComparePatches leave fields or whole objects out of drift.
 	// +optional
 	// +kubebuilder:validation:MaxItems=1000
-	ComparePatches []ComparePatch `json:"comparePatches,omitempty"`
+	ComparePatches []ComparePatch `json:"comparePatches,omitzero"`
 }
 
 // ComparePatch names objects and what to leave out.
@@ -254,7 +255,7 @@ type IgnoreOptions struct {
 	// Conditions with these keys and values do not count against health.
 	// +optional
 	// +kubebuilder:validation:MaxItems=100
-	Conditions []map[string]string `json:"conditions,omitempty"`
+	Conditions []map[string]string `json:"conditions,omitzero"`
 }
 
 // DownstreamResource names a hub ConfigMap or Secret in the workspace.
@@ -279,8 +280,8 @@ type HealthCheck struct {
 	Failed string `json:"failed,omitempty"`
 }
 
-// DriftMode says what happens to drift.
-// +kubebuilder:validation:Enum=report;correct;off
+// DriftMode says what happens to drift; "-" in a customization resets it.
+// +kubebuilder:validation:Enum=report;correct;off;-
 type DriftMode string
 
 // The drift modes.
@@ -288,6 +289,8 @@ const (
 	DriftReport  DriftMode = "report"
 	DriftCorrect DriftMode = "correct"
 	DriftOff     DriftMode = "off"
+	// DriftReset takes back in a customization what the bundle says.
+	DriftReset DriftMode = "-"
 )
 
 // DriftOptions is Muster's own drift block.
@@ -298,7 +301,7 @@ type DriftOptions struct {
 	// Ignore leaves differences out of drift.
 	// +optional
 	// +kubebuilder:validation:MaxItems=1000
-	Ignore []ComparePatch `json:"ignore,omitempty"`
+	Ignore []ComparePatch `json:"ignore,omitzero"`
 }
 
 // Window is a recurring time span.
