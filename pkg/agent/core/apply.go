@@ -59,7 +59,7 @@ func (a *Agent) due(b *bundle, o *object, now time.Time) bool {
 	if !o.applied() {
 		return true
 	}
-	return b.item.Options.DriftMode == "correct" && (o.missing || o.modified(b.uid)) && !o.calming(now)
+	return b.item.Options.DriftMode == "correct" && (o.missing && !o.exempt() || o.modified(b.uid)) && !o.calming(now)
 }
 
 // calming tells whether the last correction is too recent to correct again:

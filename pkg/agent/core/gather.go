@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 
@@ -59,10 +60,25 @@ func (a *Agent) loaded(e ContentLoaded) {
 
 func (a *Agent) take(b *bundle, item *Item) {
 	a.unindexWants(b)
+	before := b.item
 	b.adopt(item)
+	b.compareAnew(before)
 	a.indexWants(b)
 	if b.entry.Generation != b.generation {
 		b.generationChanged()
+	}
+}
+
+// compareAnew asks for another look at what differs when what is left out of
+// drift changed: the last sight was compared by the old rules.
+func (b *bundle) compareAnew(before *Item) {
+	if before == nil || reflect.DeepEqual(before.Options.ComparePatches, b.item.Options.ComparePatches) {
+		return
+	}
+	for _, o := range b.objects {
+		if o.want != nil && o.live != nil && o.live.Prints[Manager(o.Role, b.uid)] != o.Print && o.Print != plainPrint {
+			o.check = true
+		}
 	}
 }
 

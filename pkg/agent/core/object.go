@@ -125,7 +125,7 @@ func (o *object) claims(e Entry) bool { return o.listed && o.Intent == e.Intent 
 
 // modified tells whether fields we own differ from what the last apply left.
 func (o *object) modified(bundle string) bool {
-	if o.live == nil || o.missing || o.Print == "" || o.Print == plainPrint {
+	if o.exempt() || o.live == nil || o.missing || o.Print == "" || o.Print == plainPrint {
 		return false
 	}
 	if !o.live.Labelled && !coOwned(o.Role) {
@@ -133,6 +133,9 @@ func (o *object) modified(bundle string) bool {
 	}
 	return o.live.Prints[Manager(o.Role, bundle)] != o.Print && !o.live.AsDesired
 }
+
+// exempt tells whether the bundle leaves the object out of drift.
+func (o *object) exempt() bool { return o.want != nil && o.want.Exempt }
 
 // see takes a newer sight of the object.
 func (o *object) see(l *Live) {

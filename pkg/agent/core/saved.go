@@ -106,6 +106,8 @@ type Desired struct {
 	Role    content.Role
 	// Hash of the manifest and of what else makes the agent send it again.
 	Hash string
+	// Exempt is true if the object is left out of drift altogether.
+	Exempt bool
 	// Plain is true for a release namespace that says nothing but its name: if
 	// it exists, nothing is sent.
 	Plain bool

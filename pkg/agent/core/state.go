@@ -58,7 +58,7 @@ func (a *Agent) works(b *bundle, now time.Time) bool {
 
 func (a *Agent) willCorrect(b *bundle, o *object, now time.Time) bool {
 	return o.want != nil && o.applied() && b.item.Options.DriftMode == "correct" &&
-		(o.missing || o.modified(b.uid)) && !o.retryAt.After(now) && o.conflict == ""
+		(o.missing && !o.exempt() || o.modified(b.uid)) && !o.retryAt.After(now) && o.conflict == ""
 }
 
 // bundleReport says how a bundle is, with the objects that are the cause.
@@ -131,7 +131,7 @@ func (a *Agent) judgeObject(b *bundle, o *object) (protocol.State, protocol.Obje
 		return protocol.StateApplying, protocol.ObjectReport{}
 	case o.Done, o.Print == plainPrint:
 		return protocol.StateReady, protocol.ObjectReport{}
-	case o.missing && b.item.Options.DriftMode != "off":
+	case o.missing && b.item.Options.DriftMode != "off" && !o.exempt():
 		return protocol.StateModified, objectIs("Missing", "deleted on the cluster")
 	case o.missing:
 		return protocol.StateReady, protocol.ObjectReport{}

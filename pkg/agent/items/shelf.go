@@ -14,6 +14,7 @@ import (
 	"github.com/muster-dev/muster/pkg/agent/core"
 	"github.com/muster-dev/muster/pkg/agent/volatile"
 	"github.com/muster-dev/muster/pkg/content"
+	"github.com/muster-dev/muster/pkg/diff"
 )
 
 // Bounds of an item.
@@ -186,14 +187,26 @@ func decode(id content.ID, data []byte) (*open, error) {
 // coreItem leaves the manifests out.
 func coreItem(o *open) *core.Item {
 	item := &core.Item{ID: o.id, Options: o.item.Options, Refusal: refusal(o.item)}
+	exemptions := diff.NewExemptions(o.item.Options.ComparePatches)
 	for i := range o.item.Objects {
 		object := &o.item.Objects[i]
 		item.Objects = append(item.Objects, core.Desired{
 			Key: object.Key, Version: Version(object.Manifest), Role: object.Role, Hash: hash(object, o.item.Options),
-			Plain: object.Role == content.RoleReleaseNamespace && plain(object.Manifest),
+			Exempt: exemptions.Whole(named(object.Key, o.item.Options)),
+			Plain:  object.Role == content.RoleReleaseNamespace && plain(object.Manifest),
 		})
 	}
 	return item
+}
+
+// named is an object as exemptions name it, in the release namespace if its key
+// names none.
+func named(k content.Key, options content.Options) diff.Object {
+	group, kind, namespace, name := k.Split()
+	if namespace == "" {
+		namespace = options.Namespace
+	}
+	return diff.Object{Group: group, Kind: kind, Namespace: namespace, Name: name}
 }
 
 // refusal says why nothing of an item can be applied.
