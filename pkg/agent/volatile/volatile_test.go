@@ -109,3 +109,43 @@ func TestManifestsThatDifferInVolatileValuesAreOneWhenBlanked(t *testing.T) {
 		}
 	}
 }
+
+// FuzzKeep feeds objects and pointers as hostile as JSON allows: nothing
+// panics, keeping twice is keeping once, and what is not volatile stays.
+func FuzzKeep(f *testing.F) {
+	f.Add(`{"data":{"a":"1","b":"2"}}`, `{"data":{"a":"3"}}`, "/data/a", "/data")
+	f.Add(`{"apiVersion":"v1","kind":"Secret","stringData":{"a":"1"},"data":{"a":"eA=="}}`, `{"data":{"a":"eQ=="}}`, "/stringData/a", "/stringData")
+	f.Add(`{"l":[{"name":"a","v":1},{"name":"b"},[1]]}`, `{"l":[{"name":"b"},{"name":"a","v":2}]}`, "/l/0/v", "/l/2/0")
+	f.Add(`{"a~b":{"c/d":[null,{"port":1}]}}`, `{"a~b":{"c/d":[{},{"port":1e0,"x":[]}]}}`, "/a~0b/c~1d/1", "/a~0b/c~1d/-")
+	f.Add(`{"metadata":{"labels":{"a":"x"},"name":"n"}}`, `{"metadata":{"labels":{"a":"y"},"name":"m","uid":"u"}}`, "/metadata", "/metadata/labels/a")
+	f.Fuzz(func(t *testing.T, manifest, other, first, second string) {
+		var desired, live map[string]any
+		if json.Unmarshal([]byte(manifest), &desired) != nil || json.Unmarshal([]byte(other), &live) != nil || desired == nil {
+			return
+		}
+		pointers := []string{first, second}
+		paths := volatile.Pointers(desired, pointers)
+		before := blanked(t, desired, pointers)
+		volatile.Keep(desired, live, paths)
+		once := blanked(t, desired, nil)
+		volatile.Keep(desired, live, paths)
+		if twice := blanked(t, desired, nil); twice != once {
+			t.Errorf("kept twice it is %s, once %s", twice, once)
+		}
+		if after := blanked(t, desired, pointers); after != before && desired["kind"] != "Secret" {
+			t.Errorf("what is not volatile became %s, was %s", after, before)
+		}
+	})
+}
+
+func blanked(t *testing.T, object map[string]any, pointers []string) string {
+	t.Helper()
+	data, err := json.Marshal(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, err = volatile.Blank(data, pointers); err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
