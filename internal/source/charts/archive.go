@@ -42,6 +42,9 @@ func (a *archiveURL) locked(ctx context.Context, _ v1alpha1.ChartLock) ([]byte, 
 	return a.fetcher.download(ctx, a.session, a.url)
 }
 
+// server implements place.
+func (a *archiveURL) server() string { return a.session.bound.origin }
+
 // close implements place.
 func (a *archiveURL) close() { a.session.close() }
 

@@ -15,13 +15,13 @@ import (
 // Fetcher resolves and fetches charts. It is safe for concurrent use and keeps what it has read, each for those who
 // come with the same credential.
 type Fetcher struct {
-	options   Options
-	calls     chan struct{}
-	gates     gates
-	indexes   *recent[cachedIndex]
-	archives  *recent[measured]
-	manifests *recent[chartLayer]
-	store     *store
+	options Options
+	// gates let one call at a time read an index; calls bound the work at one server and in all.
+	gates, servers, calls *gates
+	indexes               *recent[cachedIndex]
+	archives              *recent[measured]
+	manifests             *recent[chartLayer]
+	store                 *store
 }
 
 // Chart is a fetched archive and what it was resolved to.
@@ -32,6 +32,9 @@ type Chart struct {
 	Archive []byte
 }
 
+// maxAtServer is how many calls work with one server at a time.
+const maxAtServer = 2
+
 // maxRemembered is how many archives' validators and manifests are kept.
 const maxRemembered = 4096
 
@@ -39,7 +42,7 @@ const maxRemembered = 4096
 func New(o Options) *Fetcher {
 	o = o.withDefaults()
 	return &Fetcher{
-		options: o, calls: make(chan struct{}, o.MaxCalls),
+		options: o, gates: newGates(1), servers: newGates(maxAtServer), calls: newGates(o.MaxCalls),
 		indexes:   newRecent[cachedIndex](o.MaxIndexMemory),
 		archives:  newRecent[measured](maxRemembered),
 		manifests: newRecent[chartLayer](maxRemembered),
@@ -60,6 +63,8 @@ type found struct {
 type place interface {
 	// resolve finds the version that is wanted and its archive's digest.
 	resolve(ctx context.Context) (found, error)
+	// server tells where it is asked first.
+	server() string
 	// archive fetches what resolve found.
 	archive(ctx context.Context, at found) ([]byte, error)
 	// locked fetches the archive of a lock. The caller compares digests.
@@ -129,9 +134,11 @@ func (f *Fetcher) FetchLocked(ctx context.Context, lock v1alpha1.ChartLock, c Cr
 	if !validDigest(lock.Digest) {
 		return Chart{}, &Error{Op: "fetch locked chart", URL: showLock(lock), Kind: ErrInvalid, Detail: "the lock has no sha256 digest", Hint: "resolve the chart again"}
 	}
-	ref := bundle.ChartRef{Repo: lock.Repo, Chart: lock.Chart, Version: lock.Resolved}
+	if lock.Resolved == "" && lock.Repo != "" {
+		return Chart{}, &Error{Op: "fetch locked chart", URL: showLock(lock), Kind: ErrInvalid, Detail: "the lock has no version", Hint: "resolve the chart again"}
+	}
 	chart := Chart{Lock: lock}
-	err := f.call(ctx, ref, c, func(ctx context.Context, p place) error {
+	err := f.call(ctx, lockedRef(lock), c, func(ctx context.Context, p place) error {
 		var err error
 		chart.Archive, err = f.obtain(c, lock, func() ([]byte, error) { return p.locked(ctx, lock) })
 		return err
@@ -142,6 +149,18 @@ func (f *Fetcher) FetchLocked(ctx context.Context, lock v1alpha1.ChartLock, c Cr
 	return chart, nil
 }
 
+// lockedRef means the locked version and no other. A reference to a registry that has a tag or digest says so itself,
+// and its tag may be no version.
+func lockedRef(lock v1alpha1.ChartLock) bundle.ChartRef {
+	ref := bundle.ChartRef{Repo: lock.Repo, Chart: lock.Chart, Version: lock.Resolved}
+	if text := ociText(ref); text != "" {
+		if name, err := parseOCI("fetch", text); err == nil && name.tag+name.digest != "" {
+			ref.Version = ""
+		}
+	}
+	return ref
+}
+
 // call gives work its turn, its place and its deadline.
 func (f *Fetcher) call(ctx context.Context, ref bundle.ChartRef, c Credential, work func(context.Context, place) error) error {
 	p, err := f.place(ref, c)
@@ -149,11 +168,16 @@ func (f *Fetcher) call(ctx context.Context, ref bundle.ChartRef, c Credential, w
 		return err
 	}
 	defer p.close()
-	select {
-	case f.calls <- struct{}{}:
-		defer func() { <-f.calls }()
-	case <-ctx.Done():
-		return failure(ctx, "reach", showText(ref.Repo+ref.Chart), ctx.Err())
+	// The server's turn comes first, so that a server that hangs holds few of all the turns.
+	for _, turn := range []struct {
+		gates *gates
+		key   string
+	}{{f.servers, p.server()}, {f.calls, ""}} {
+		leave, err := turn.gates.enter(ctx, turn.key)
+		if err != nil {
+			return failure(ctx, "reach", p.server(), err)
+		}
+		defer leave()
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.options.Timeout)
 	defer cancel()

@@ -6,15 +6,25 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
-// cachedIndex is an index as it was last read, and when the server last said that it still is.
+// cachedIndex is an index as it was last read, and when the server last said that it still is, or gave no answer.
 type cachedIndex struct {
 	index      *index
 	validators validators
 	checked    time.Time
+	// failed is why the last question had no answer. It is kept as long as an answer is, so that the charts of a server
+	// that hangs do not wait for it one after the other.
+	failed error
+}
+
+// cost is the memory an index takes.
+func (c cachedIndex) cost() int64 {
+	if c.index == nil {
+		return entryCost
+	}
+	return c.index.cost + entryCost
 }
 
 // index reads the index of a repository, or takes the one that was read. Calls for the same one wait for each other,
@@ -27,14 +37,18 @@ func (f *Fetcher) index(ctx context.Context, s *session, base *url.URL) (*index,
 	}
 	defer leave()
 	cached, _ := f.indexes.get(key)
-	if cached.index != nil && f.options.Now().Sub(cached.checked) < f.options.FreshFor {
-		return cached.index, nil
+	if f.options.Now().Sub(cached.checked) < f.options.FreshFor {
+		return cached.index, cached.failed
 	}
-	if cached, err = f.readIndex(ctx, s, base, cached); err != nil {
-		return nil, err
+	now, err := f.readIndex(ctx, s, base, cached)
+	if err != nil && ctx.Err() != nil {
+		return nil, err // perhaps the caller's doing, so nothing for others
 	}
-	f.indexes.put(key, cached, cached.index.cost)
-	return cached.index, nil
+	if err != nil {
+		now = cachedIndex{index: cached.index, validators: cached.validators, checked: f.options.Now(), failed: err}
+	}
+	f.indexes.put(key, now, now.cost())
+	return now.index, now.failed
 }
 
 func (f *Fetcher) readIndex(ctx context.Context, s *session, base *url.URL, cached cachedIndex) (cachedIndex, error) {
@@ -45,7 +59,7 @@ func (f *Fetcher) readIndex(ctx context.Context, s *session, base *url.URL, cach
 	}
 	checked := f.options.Now()
 	if got.unchanged {
-		cached.checked = checked
+		cached.checked, cached.failed = checked, nil
 		return cached, nil
 	}
 	// One at a time: parsing takes several times the memory of what it reads.
@@ -90,45 +104,4 @@ func (ix *index) similar(name string) string {
 	}
 	slices.SortFunc(near, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
 	return "it has " + strings.Join(near[:min(len(near), maxSimilar)], ", ")
-}
-
-// gates let one caller at a time through each.
-type gates struct {
-	mu    sync.Mutex // guards byKey and the counts of waiting callers
-	byKey map[string]*gate
-}
-
-type gate struct {
-	inside  chan struct{}
-	callers int
-}
-
-// enter waits until the gate is free; the caller then calls leave.
-func (g *gates) enter(ctx context.Context, key string) (leave func(), err error) {
-	g.mu.Lock()
-	if g.byKey == nil {
-		g.byKey = map[string]*gate{}
-	}
-	at, ok := g.byKey[key]
-	if !ok {
-		at = &gate{inside: make(chan struct{}, 1)}
-		g.byKey[key] = at
-	}
-	at.callers++
-	g.mu.Unlock()
-	select {
-	case at.inside <- struct{}{}:
-		return func() { <-at.inside; g.forget(key, at) }, nil
-	case <-ctx.Done():
-		g.forget(key, at)
-		return nil, ctx.Err()
-	}
-}
-
-func (g *gates) forget(key string, at *gate) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if at.callers--; at.callers == 0 {
-		delete(g.byKey, key)
-	}
 }

@@ -30,10 +30,10 @@ type Options struct {
 	// RetryDelay is the pause before a second attempt after an answer that says "later"; it doubles before the third and
 	// last. 250 ms by default.
 	RetryDelay time.Duration
-	// FreshFor is how long an index is taken as it was read, without asking the server, 15 s by default: the charts
-	// of one repository share an index.
+	// FreshFor is how long an index, or that there is none, is taken as it was without asking the server, 15 s by
+	// default: the charts of one repository share an index.
 	FreshFor time.Duration
-	// MaxCalls is how many calls work at a time, 4 by default; the others wait.
+	// MaxCalls is how many calls work at a time, 8 by default, of which at most two with one server; the others wait.
 	MaxCalls int
 	// Dial opens every connection. The default refuses what is refused for Git: link-local addresses, where clouds
 	// serve machine credentials. Proxies of the environment are not used.
@@ -53,7 +53,7 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.Timeout, 3*time.Minute)
 	orDefault(&o.RetryDelay, 250*time.Millisecond)
 	orDefault(&o.FreshFor, 15*time.Second)
-	orDefault(&o.MaxCalls, 4)
+	orDefault(&o.MaxCalls, 8)
 	if o.Dial == nil {
 		o.Dial = source.GuardedDialer().DialContext
 	}

@@ -63,6 +63,9 @@ func (f *Fetcher) newRegistryChart(ref bundle.ChartRef, c Credential) (*registry
 	return r, nil
 }
 
+// server implements place.
+func (r *registryChart) server() string { return r.session.bound.origin }
+
 // close implements place.
 func (r *registryChart) close() { r.session.close() }
 

@@ -58,6 +58,12 @@ func TestReferencesToRegistries(t *testing.T) {
 			if err == nil && chart.Lock.Digest != digestOf(chart.Archive) {
 				t.Errorf("lock has %s, archive is %s", chart.Lock.Digest, digestOf(chart.Archive))
 			}
+			if err != nil {
+				return
+			}
+			if locked, err := f.FetchLocked(t.Context(), chart.Lock, plainHTTP); err != nil || !cmp.Equal(chart, locked) {
+				t.Errorf("the lock gives %v, %v", locked.Lock, err)
+			}
 		})
 	}
 }

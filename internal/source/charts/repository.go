@@ -138,6 +138,9 @@ func (r *repository) locked(ctx context.Context, lock v1alpha1.ChartLock) ([]byt
 	return r.archive(ctx, at)
 }
 
+// server implements place.
+func (r *repository) server() string { return r.session.bound.origin }
+
 // close implements place.
 func (r *repository) close() { r.session.close() }
 

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/muster-dev/muster/internal/source/charts"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
@@ -155,6 +157,55 @@ func TestAnIndexIsSharedAndAskedForByCondition(t *testing.T) {
 	now.move(time.Minute)
 	if got := resolve("^1").Resolved; got != "1.2.0" {
 		t.Errorf("got version %s after 1.2.0 was published", got)
+	}
+}
+
+func TestAFailureIsSharedAndForgotten(t *testing.T) {
+	web, now := newServer(t), newClock()
+	options := impatient()
+	options.Now = now.read
+	f := charts.New(options)
+	resolve := func() error {
+		_, err := f.Resolve(t.Context(), bundle.ChartRef{Repo: web.URL, Chart: "app"}, charts.Credential{})
+		return err
+	}
+	for range 2 {
+		if err := resolve(); !errors.Is(err, charts.ErrNotFound) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if got := len(web.asked()); got != 1 {
+		t.Errorf("two references to a missing index made %d requests, want 1", got)
+	}
+	web.publish(t, "", "app", "1.0.0")
+	now.move(time.Minute)
+	if err := resolve(); err != nil {
+		t.Errorf("after the index was published: %v", err)
+	}
+	web.page("/index.yaml", http.NotFound)
+	now.move(time.Minute)
+	if err := resolve(); !errors.Is(err, charts.ErrNotFound) {
+		t.Errorf("after the index was withdrawn: got %v, want that the old one is not used", err)
+	}
+}
+
+func TestManyReferencesAtOnceShareAnIndex(t *testing.T) {
+	web := newServer(t)
+	web.publish(t, "", "app", "1.0.0", "2.0.0")
+	f := charts.New(charts.Options{CacheDir: t.TempDir()})
+	group, ctx := errgroup.WithContext(t.Context())
+	for i := range 40 {
+		group.Go(func() error {
+			_, err := f.Fetch(ctx, bundle.ChartRef{Repo: web.URL, Chart: "app", Version: []string{"1.0.0", "^2", ""}[i%3]}, charts.Credential{})
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	indexes := slices.DeleteFunc(web.asked(), func(r string) bool { return r != "GET /index.yaml" })
+	if len(indexes) != 1 {
+		t.Errorf("the index was asked for %d times, want once", len(indexes))
 	}
 }
 
