@@ -71,7 +71,9 @@ type criteria struct {
 }
 
 // Compile prepares a bundle's targeting. It fails on a selector that has no
-// meaning; the error names where it stands.
+// meaning, and on values of the bundle itself that are no map; the error names
+// where it stands. What is wrong in one customization, group, mapping or Policy is
+// the error of the rows that it decides.
 func Compile(in Input) (*Compiled, error) {
 	c := &Compiled{reach: reach{in.Workspace, compileMappings(in)}, name: in.Name, spec: in.Spec, where: in.Where, combined: map[string]*optionSet{}}
 	c.policies = compilePolicies(in.Policies)

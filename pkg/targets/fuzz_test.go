@@ -122,7 +122,10 @@ func FuzzOptions(f *testing.F) {
 		}
 		cl := targets.Cluster{Workspace: "team", Name: "c", Labels: map[string]string{"env": label}}
 		m, twice := c.Resolve(cl, nil), compileInput(t, in).Resolve(cl, nil)
-		if m.Err != nil || m.OptionsDigest != twice.OptionsDigest || !cmp.Equal(m.Options, twice.Options) {
+		if m.Err != nil { // values that are no map
+			return
+		}
+		if twice.Err != nil || m.OptionsDigest != twice.OptionsDigest || !cmp.Equal(m.Options, twice.Options) {
 			t.Fatalf("once %+v\nthen %+v", m, twice)
 		}
 		plain := cl

@@ -27,10 +27,10 @@ type optionSet struct {
 	labels []string // of the customizations, in order
 	where  bundle.Position
 	static final
-	// denied is what a Policy says against the target namespace.
-	denied error
-	// namespaceAt is where that namespace is said.
-	namespaceAt bundle.Position
+	// fault is why no cluster can have these options: values that are none, or a
+	// Policy against the target namespace, which is said at faultAt.
+	fault   error
+	faultAt bundle.Position
 	// templated says that the render may see the cluster, hasTemplates that with
 	// other options it would.
 	templated, hasTemplates bool
@@ -55,8 +55,8 @@ func (c *Compiled) compileOptions() error {
 	}
 	for i := range c.customizations {
 		set, err := c.newSet([]int{i})
-		if err != nil {
-			return err
+		if err != nil { // the rows of those who get this customization, not the bundle
+			set.fault, set.faultAt = fmt.Errorf("%s: %w", c.customizations[i].label, err), set.where
 		}
 		c.first = append(c.first, set)
 	}
@@ -92,17 +92,18 @@ func combination(taken []int, n int) []byte {
 }
 
 func (c *Compiled) newSet(indexes []int) (*optionSet, error) {
-	s := &optionSet{variants: map[string]*final{}, namespaceAt: c.namespaceAt(indexes)}
+	s := &optionSet{variants: map[string]*final{}}
 	options := bundle.Merge(c.spec.BundleOptions, v1alpha1.BundleOptions{})
 	for _, i := range indexes {
 		options = bundle.Merge(options, c.spec.TargetCustomizations[i].BundleOptions)
 		s.labels = append(s.labels, c.customizations[i].label)
 		s.where = c.customizations[i].where
 	}
+	s.static.options = options
 	if err := s.readValues(&options); err != nil {
-		return nil, fmt.Errorf("values of bundle %s: %w", c.name, err)
+		return s, fmt.Errorf("values of bundle %s: %w", c.name, err)
 	}
-	s.denied = c.denied(targetNamespace(options))
+	s.fault, s.faultAt = c.denied(targetNamespace(options)), c.namespaceAt(indexes)
 	digest, err := digestOf(options)
 	if c.namespaceSelector != "" {
 		digest, err = digestOf(options, c.namespaceSelector)

@@ -140,13 +140,12 @@ func (c *Compiled) take(taken []int, cl *Cluster, g *Groups, t *tracer) ([]int, 
 	return taken, nil
 }
 
-// deploy fills in the options, unless a Policy forbids their namespace. Such a
-// row is an error and not a cluster that left: what runs there stays.
+// deploy fills in the options, unless nobody may have them. Such a row is an error and not a cluster that left: what runs there stays.
 func (c *Compiled) deploy(m *Match, set *optionSet, cl *Cluster, t *tracer) {
 	t.policies(c, set)
-	if set.denied != nil {
-		m.Where = set.namespaceAt
-		m.fail(set.denied)
+	if set.fault != nil {
+		m.Where = set.faultAt
+		m.fail(set.fault)
 		return
 	}
 	chosen := set.forCluster(cl)

@@ -230,6 +230,28 @@ func TestCompileNamesTheSelectorItRefuses(t *testing.T) {
 	}
 }
 
+func TestBrokenValuesAreAnErrorOfTheirRowsAlone(t *testing.T) {
+	for _, mode := range []v1alpha1.CustomizationMode{v1alpha1.FirstMatch, v1alpha1.AllMatches} {
+		c := compile(t, v1alpha1.BundleSpec{Targets: to(inGroup("all")), TargetCustomizationMode: mode, TargetCustomizations: []v1alpha1.Customization{
+			{Criteria: v1alpha1.Criteria{Name: "list", ClusterName: "two"}, BundleOptions: values(`[1]`)},
+			{Criteria: v1alpha1.Criteria{Name: "test", ClusterSelector: labels("env", "test")}, BundleOptions: v1alpha1.BundleOptions{}},
+		}})
+		clusters, groups := fleet()
+		for _, cl := range clusters {
+			m := c.Resolve(cl, groups)
+			if (m.Err != nil) != (cl.Name == "two") || m.Matched == (cl.Name == "two") {
+				t.Errorf("%s, %s: %+v", mode, cl.Name, m)
+			}
+			if m.Err != nil && !strings.Contains(m.Err.Error(), "values") {
+				t.Errorf("%s: error %v does not name the values", mode, m.Err)
+			}
+		}
+	}
+	if _, err := targets.Compile(targets.Input{Name: "b", Spec: v1alpha1.BundleSpec{BundleOptions: values(`[1]`)}}); err == nil || !strings.Contains(err.Error(), "values of bundle b: not a map") {
+		t.Errorf("values of the bundle itself: %v", err)
+	}
+}
+
 func TestLabelsReplaceWholeTextsInValues(t *testing.T) {
 	c := compile(t, v1alpha1.BundleSpec{Targets: to(inGroup("all")), BundleOptions: values(
 		`{"a":"global.fleet.clusterLabels.name","list":[{"b":"global.fleet.clusterLabels.env"},"x global.fleet.clusterLabels.env"],"none":"global.fleet.clusterLabels.gone","n":1e3}`)})
