@@ -16,6 +16,7 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/muster-dev/muster/internal/renderer"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/content"
 	"github.com/muster-dev/muster/pkg/protocol"
@@ -259,6 +260,18 @@ func (c *Composer) BundlesOn(cluster string) []string {
 		}
 	}
 	return sortedNames(on)
+}
+
+// Disagreeing lists the bundles (workspace/name) whose content on a cluster was
+// rendered with other answers than a cluster with these facts gives.
+func (c *Composer) Disagreeing(cluster string, facts renderer.Facts) []string {
+	disagree := map[string]bool{}
+	for name, v := range c.variantsOn(cluster) {
+		if !facts.Agrees(v.Answers) {
+			disagree[name] = true
+		}
+	}
+	return sortedNames(disagree)
 }
 
 // Forget drops a bundle whose removal is stored in every assignment.

@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/muster-dev/muster/internal/controller/gitrepo"
 	statuscontroller "github.com/muster-dev/muster/internal/controller/status"
 	"github.com/muster-dev/muster/internal/distribution"
+	"github.com/muster-dev/muster/internal/source/charts"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 )
 
@@ -57,6 +59,7 @@ func newLeader(mgr manager.Manager, h *hub, signer distribution.Signer, o Option
 	}
 	l.repos = gitrepo.New(c, gitrepo.Options{
 		Live: mgr.GetAPIReader(), Mirrors: h.mirrors, Deployer: l.deployer, Status: l.status, Hooks: l.hooks, Clock: h.clock,
+		Charts: charts.New(charts.Options{CacheDir: filepath.Join(o.DataDir, "charts")}),
 	})
 	l.bundles = bundlecontroller.New(c, l.deployer, l.repos.Reread, l.status.BundleRefused)
 	l.touch = newTouch(c, l)

@@ -33,7 +33,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.TLSCertFile, "tls-cert-file", "", "certificate to serve with; plain HTTP, for a TLS-terminating proxy, if empty")
 	fs.StringVar(&o.TLSKeyFile, "tls-key-file", "", "key of the certificate")
 	fs.StringVar(&o.ExternalURL, "external-url", "", "URL at which agents reach --listen; published for `muster cluster token`")
-	fs.StringVar(&o.DataDir, "data-dir", "", "directory for Git mirrors; losing it costs a fetch (default: a directory below the system's temporary one)")
+	fs.StringVar(&o.DataDir, "data-dir", "", "directory for Git mirrors and fetched charts; losing it costs a fetch (default: a directory below the system's temporary one)")
 	fs.StringVar(&o.MetricsListen, "metrics-listen", "127.0.0.1:9090", "address of /metrics; 0 for none")
 	fs.BoolVar(&o.LeaderElect, "leader-elect", true, "elect a leader; needed with more than one replica")
 	fs.StringVar(&o.RenderBinary, "render-binary", "", "path of muster-render (default: beside this executable)")

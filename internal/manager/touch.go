@@ -68,6 +68,10 @@ func (t *touch) cluster(ctx context.Context, old, now *v1alpha1.Cluster) {
 		touched = t.index.ClusterChanged(before, after, t.groups(ctx, workspace))
 	}
 	t.mu.Unlock()
+	if !whole {
+		// Charts may ask for labels that no target names.
+		touched = append(touched, t.leader.composer.Disagreeing(key(now), distribution.FactsOf(now))...)
+	}
 	for _, b := range touched {
 		t.leader.bundles.Mark(b)
 	}

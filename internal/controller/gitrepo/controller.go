@@ -18,6 +18,7 @@ import (
 	"github.com/muster-dev/muster/internal/controller/status"
 	"github.com/muster-dev/muster/internal/distribution"
 	"github.com/muster-dev/muster/internal/source"
+	"github.com/muster-dev/muster/internal/source/charts"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/bundle"
 	"github.com/muster-dev/muster/pkg/schedule"
@@ -48,6 +49,7 @@ type Controller struct {
 	status   *status.Controller
 	clock    clock.PassiveClock
 	hooks    *Hooks
+	charts   *charts.Fetcher
 	loop     *loop.Loop[string]
 
 	mu    sync.Mutex // guards repos
@@ -69,6 +71,10 @@ type repo struct {
 	nextPoll time.Time
 	finding  status.Finding
 	secrets  secrets
+	// problems are those of the last read; paths are the directories of the stored bundles.
+	problems []v1alpha1.Problem
+	paths    map[string]string
+	charts   *chartBook
 }
 
 // Options of a Controller; all are required.
@@ -78,13 +84,14 @@ type Options struct {
 	Deployer *distribution.Deployer
 	Status   *status.Controller
 	Hooks    *Hooks
+	Charts   *charts.Fetcher
 	Clock    clock.PassiveClock
 }
 
 // New returns a controller.
 func New(c client.Client, o Options) *Controller {
 	out := &Controller{
-		client: c, live: o.Live, mirrors: o.Mirrors, deployer: o.Deployer, status: o.Status, hooks: o.Hooks, clock: o.Clock,
+		client: c, live: o.Live, mirrors: o.Mirrors, deployer: o.Deployer, status: o.Status, hooks: o.Hooks, charts: o.Charts, clock: o.Clock,
 		repos: map[string]*repo{},
 	}
 	out.loop = loop.New("gitrepo", workers, failureBase, failureMost, out.reconcile)
@@ -114,7 +121,7 @@ func (c *Controller) repo(key string, do func(*repo)) *repo {
 	defer c.mu.Unlock()
 	r := c.repos[key]
 	if r == nil {
-		r = &repo{cache: &bundle.Cache{}}
+		r = &repo{cache: &bundle.Cache{}, charts: newChartBook()}
 		c.repos[key] = r
 	}
 	do(r)
@@ -142,7 +149,7 @@ func (c *Controller) reconcile(ctx context.Context, key string) (time.Duration, 
 	r := c.repo(key, func(r *repo) { asked, r.asked = r.asked, false })
 	now := c.clock.Now()
 	if !r.due(&g, now, asked) {
-		return r.nextPoll.Sub(now), nil
+		return r.wait(now), nil
 	}
 	err = c.look(ctx, &g, r)
 	next := r.schedule(&g, c.clock.Now(), err)
@@ -166,7 +173,7 @@ func (c *Controller) adopt(ctx context.Context, g *v1alpha1.GitRepo) error {
 // due tells whether there is a reason to look at the remote.
 func (r *repo) due(g *v1alpha1.GitRepo, now time.Time, asked bool) bool {
 	switch {
-	case asked, r.generation != g.Generation, r.finding.SyncToken != g.Annotations[v1alpha1.AnnotationSync]:
+	case asked, r.retryDue(now), r.generation != g.Generation, r.finding.SyncToken != g.Annotations[v1alpha1.AnnotationSync]:
 		return true
 	case g.Spec.DisablePolling && r.failures == 0:
 		return false
@@ -191,9 +198,27 @@ func (r *repo) schedule(g *v1alpha1.GitRepo, now time.Time, err error) time.Dura
 	wait := interval(&g.Spec, now, g.Namespace+"/"+g.Name)
 	r.nextPoll = now.Add(wait)
 	if g.Spec.DisablePolling {
-		return 0
+		wait = 0
+	}
+	if retry := r.charts.retry(); !retry.IsZero() && (wait == 0 || retry.Before(r.nextPoll)) {
+		wait = max(retry.Sub(now), time.Millisecond)
 	}
 	return wait
+}
+
+// wait is how long until there may be a reason to look.
+func (r *repo) wait(now time.Time) time.Duration {
+	wait := r.nextPoll.Sub(now)
+	if retry := r.charts.retry(); !retry.IsZero() && retry.Before(r.nextPoll) {
+		wait = retry.Sub(now)
+	}
+	return wait
+}
+
+// retryDue tells whether it is time to try again for a chart that could not be had.
+func (r *repo) retryDue(now time.Time) bool {
+	retry := r.charts.retry()
+	return !retry.IsZero() && !now.Before(retry)
 }
 
 // interval is how long until the next poll, spread over repositories.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 
 	"k8s.io/klog/v2"
@@ -43,8 +44,10 @@ func (c *Controller) look(ctx context.Context, g *v1alpha1.GitRepo, r *repo) err
 	}
 	// What leaves at a commit that was settled before, a person took out by editing the GitRepo.
 	ownAct := commit == r.settled
-	if commit != r.commit || g.Generation != r.generation || r.failures > 0 {
-		release, err := c.load(ctx, g, r, remote, commit)
+	stale := c.staleCharts(ctx, g, r)
+	r.finding.Problems = slices.Concat(r.problems, r.charts.warnings)
+	if commit != r.commit || g.Generation != r.generation || r.failures > 0 || len(stale) > 0 {
+		release, err := c.load(ctx, g, r, remote, commit, stale)
 		defer release()
 		if err != nil {
 			return err
@@ -59,9 +62,10 @@ func (c *Controller) look(ctx context.Context, g *v1alpha1.GitRepo, r *repo) err
 	return nil
 }
 
-// load reads the commit's bundles and deploys those that changed. No cluster
-// is given a document before release is called, which is never nil.
-func (c *Controller) load(ctx context.Context, g *v1alpha1.GitRepo, r *repo, remote source.Remote, commit string) (release func(), err error) {
+// load reads the commit's bundles, and stale ones although they are known, and
+// deploys those that changed. No cluster is given a document before release is
+// called, which is never nil.
+func (c *Controller) load(ctx context.Context, g *v1alpha1.GitRepo, r *repo, remote source.Remote, commit string, stale map[string]bool) (release func(), err error) {
 	release = func() {}
 	ref := source.Ref{Branch: g.Spec.Branch, Revision: g.Spec.Revision}
 	snapshot, err := c.mirrors.Snapshot(ctx, remote, ref, commit)
@@ -80,21 +84,24 @@ func (c *Controller) load(ctx context.Context, g *v1alpha1.GitRepo, r *repo, rem
 	known, paths := map[string]string{}, map[string]string{}
 	for _, b := range own {
 		paths[b.Name] = b.Spec.Source.Path
-		if r.generation >= 0 {
+		if r.generation >= 0 && !stale[b.Name] && r.charts.failed[b.Name] == nil {
 			known[b.Name] = b.Spec.Source.Identity
 		}
 	}
 	result := bundle.Load(bundle.NewTree(snapshot.FS(), snapshot.TreeHash), bundle.Repo{
 		Name: g.Name, Spec: g.Spec, Known: known, LivePaths: paths, Cache: r.cache,
-	})
-	sameCommit := commit == g.Status.Commit
-	problems, release, err := c.deploy(ctx, g, result, commit, sameCommit)
+	}).Deployable()
+	r.charts.learn(own)
+	r.paths = paths
+	result, locks := c.chartsOf(ctx, g, r, own, result)
+	problems, release, err := c.deploy(ctx, g, r, result, commit, locks)
 	if err != nil {
 		return release, err
 	}
 	r.commit, r.generation, r.result = commit, g.Generation, result
+	r.problems = append(result.Problems, problems...)
 	r.finding = status.Finding{
-		Generation: g.Generation, Commit: commit, Problems: append(result.Problems, problems...), WebhookPath: r.finding.WebhookPath,
+		Generation: g.Generation, Commit: commit, Problems: slices.Concat(r.problems, r.charts.warnings), WebhookPath: r.finding.WebhookPath,
 	}
 	r.finding.Failure = verdictOf(r.finding.Problems)
 	return release, nil
@@ -117,11 +124,14 @@ func (c *Controller) bundlesOf(ctx context.Context, g *v1alpha1.GitRepo) ([]v1al
 
 // deploy has the changed bundles deployed as one unit. Bundles whose name is
 // taken become problems; other errors have the whole look tried again.
-func (c *Controller) deploy(ctx context.Context, g *v1alpha1.GitRepo, result bundle.Result, commit string, ownAct bool) (problems []v1alpha1.Problem, release func(), err error) {
+func (c *Controller) deploy(ctx context.Context, g *v1alpha1.GitRepo, r *repo, result bundle.Result, commit string, locks map[string][]v1alpha1.ChartLock) (problems []v1alpha1.Problem, release func(), err error) {
 	var desired []distribution.Desired
 	for i := range result.Bundles {
 		if b := &result.Bundles[i]; !b.Unchanged {
-			desired = append(desired, desiredOf(g, b, commit, ownAct))
+			one := desiredOf(g, b, commit, locks[b.Name])
+			// Another version of a chart is content, and no person's own act.
+			one.OwnAct = commit == g.Status.Commit && slices.Equal(r.charts.live[b.Name], locks[b.Name])
+			desired = append(desired, one)
 			c.status.BundleBelongs(g.Namespace+"/"+b.Name, g.Namespace+"/"+g.Name)
 		}
 	}
@@ -141,12 +151,16 @@ func (c *Controller) deploy(ctx context.Context, g *v1alpha1.GitRepo, result bun
 			c.status.BundleBelongs(d.Key(), "")
 		case err != nil:
 			errs = append(errs, err)
+		case len(locks[d.Bundle.Name]) > 0:
+			r.charts.live[d.Bundle.Name], r.paths[d.Bundle.Name] = locks[d.Bundle.Name], d.Bundle.Spec.Source.Path
+		default:
+			delete(r.charts.live, d.Bundle.Name)
 		}
 	}
 	return problems, release, errors.Join(errs...)
 }
 
-func desiredOf(g *v1alpha1.GitRepo, b *bundle.Bundle, commit string, ownAct bool) distribution.Desired {
+func desiredOf(g *v1alpha1.GitRepo, b *bundle.Bundle, commit string, locks []v1alpha1.ChartLock) distribution.Desired {
 	labels := map[string]string{}
 	for k, v := range b.Labels {
 		labels[k] = v
@@ -155,9 +169,9 @@ func desiredOf(g *v1alpha1.GitRepo, b *bundle.Bundle, commit string, ownAct bool
 	out := &v1alpha1.Bundle{Spec: b.Spec}
 	out.Namespace, out.Name, out.Labels = g.Namespace, b.Name, labels
 	out.Spec.Source = &v1alpha1.BundleSource{
-		GitRepo: g.Name, Path: b.Path, OptionsFile: b.OptionsFile, Identity: b.Identity, Commit: commit,
+		GitRepo: g.Name, Path: b.Path, OptionsFile: b.OptionsFile, Identity: b.Identity, Commit: commit, Charts: locks,
 	}
-	return distribution.Desired{Bundle: out, Inputs: &distribution.Inputs{Kind: b.Kind, Files: b.Files}, OwnAct: ownAct}
+	return distribution.Desired{Bundle: out, Inputs: &distribution.Inputs{Kind: b.Kind, Files: b.Files}}
 }
 
 // verdictOf says what the first errors in the repository mean for the GitRepo.
@@ -178,7 +192,7 @@ func verdictOf(problems []v1alpha1.Problem) *fold.Verdict {
 	}
 	reason := first.Code
 	switch reason {
-	case v1alpha1.ReasonPathNotFound, v1alpha1.ReasonNotSupported, v1alpha1.ReasonConflict:
+	case v1alpha1.ReasonPathNotFound, v1alpha1.ReasonNotSupported, v1alpha1.ReasonConflict, v1alpha1.ReasonChartUnavailable:
 	default:
 		reason = v1alpha1.ReasonInvalidBundle
 	}

@@ -60,6 +60,9 @@ func (c *Controller) bundleStatus(b *v1alpha1.Bundle, r *v1alpha1.Rollout) (v1al
 	next.NotReady = nilIfEmpty(examples)
 	next.Holds = r.Status.Holds
 	next.Problems = r.Status.Problems
+	if r.Status.BundleGeneration == b.Generation {
+		next.Charts = chartsOf(b)
+	}
 	verdict := bundleVerdict(b, r, counts, examples)
 	untold := c.view.Told(key) != r.Status.Wants
 	switch {
@@ -102,6 +105,14 @@ func bundleVerdict(b *v1alpha1.Bundle, r *v1alpha1.Rollout, counts fold.Counts, 
 		v.Reason, v.Message = v1alpha1.ReasonPaused, "paused; "+v.Message
 	}
 	return v
+}
+
+// chartsOf are the locks of what is rendered.
+func chartsOf(b *v1alpha1.Bundle) []v1alpha1.ChartLock {
+	if b.Spec.Source == nil {
+		return nil
+	}
+	return b.Spec.Source.Charts
 }
 
 // problemReason is the reason that a problem of some clusters gives the whole.

@@ -9,7 +9,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/muster-dev/muster/internal/distribution"
-	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 )
 
 func wantWrites(t *testing.T, h *hub, want ...string) {
@@ -375,21 +374,4 @@ func TestARecreatedBundleNeverCountsBackwards(t *testing.T) {
 	if got := w.says("a"); !strings.HasPrefix(got, "app@4") {
 		t.Errorf("document says %q", got)
 	}
-}
-
-func TestABundleOfSomebodyElseIsNotTakenOver(t *testing.T) {
-	w := newWorld(t)
-	w.cluster("a", nil)
-	h := w.process()
-	mine := &v1alpha1.Bundle{}
-	mine.Namespace, mine.Name = w.workspace, "app"
-	mine.Spec.Resources = []v1alpha1.BundleResource{{Name: "a.yaml", Content: string(filesOf([]string{"ConfigMap/mine"})[0].Data)}}
-	check(t, w.api.Create(t.Context(), mine))
-	h.redeploy("app")
-	failed := h.deployer.Deploy(t.Context(), w.workspace, []distribution.Desired{w.fromGit("app", "ConfigMap/other"), w.fromGit("web", "ConfigMap/web")})
-	if len(failed) != 1 || failed[w.workspace+"/app"] == nil {
-		t.Errorf("failed: %v", failed)
-	}
-	check(t, h.compose())
-	w.wantSays("a", "app@1 web@1")
 }

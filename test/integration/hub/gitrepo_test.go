@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
+	testingclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/muster-dev/muster/internal/controller/bundle"
@@ -20,6 +21,7 @@ import (
 	"github.com/muster-dev/muster/internal/controller/status"
 	"github.com/muster-dev/muster/internal/lab/gitserver"
 	"github.com/muster-dev/muster/internal/source"
+	"github.com/muster-dev/muster/internal/source/charts"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 )
 
@@ -33,7 +35,8 @@ type follower struct {
 	repos   *gitrepo.Controller
 	bundles *bundle.Controller
 	server  *httptest.Server
-	dir     string // the working copy
+	dir     string                         // the working copy
+	looks   *testingclock.FakePassiveClock // the GitRepo controller's
 }
 
 func follow(t *testing.T) *follower {
@@ -48,7 +51,7 @@ func follow(t *testing.T) *follower {
 	}
 	git, err := gitserver.New(root, func(gitserver.Push) {})
 	check(t, err)
-	f := &follower{hub: h, server: httptest.NewServer(git), dir: t.TempDir()}
+	f := &follower{hub: h, server: httptest.NewServer(git), dir: t.TempDir(), looks: testingclock.NewFakePassiveClock(start)}
 	t.Cleanup(f.server.Close)
 	f.git("init", "--quiet", "--initial-branch=main")
 	f.git("remote", "add", "origin", filepath.Join(root, "fleet.git"))
@@ -63,7 +66,8 @@ func (f *follower) start() {
 	f.status = status.New(f.client, f.machine, clock.RealClock{})
 	f.status.SetView(f.composer)
 	f.repos = gitrepo.New(f.client, gitrepo.Options{
-		Live: f.client, Mirrors: mirrors, Deployer: f.deployer, Status: f.status, Hooks: gitrepo.NewHooks(), Clock: clock.RealClock{},
+		Live: f.client, Mirrors: mirrors, Deployer: f.deployer, Status: f.status, Hooks: gitrepo.NewHooks(), Clock: f.looks,
+		Charts: charts.New(charts.Options{CacheDir: f.t.TempDir(), FreshFor: time.Nanosecond}),
 	})
 	f.bundles = bundle.New(f.client, f.deployer, f.repos.Reread, f.status.BundleRefused)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(f.t.Context()))

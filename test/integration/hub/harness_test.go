@@ -91,6 +91,15 @@ func (w *world) cluster(name string, labels map[string]string) {
 	check(w.t, w.api.Status().Update(w.t.Context(), c))
 }
 
+// facts says what a cluster's agent reported about it.
+func (w *world) facts(name, kubeVersion string) {
+	w.t.Helper()
+	var c v1alpha1.Cluster
+	check(w.t, w.api.Get(w.t.Context(), client.ObjectKey{Namespace: w.workspace, Name: name}, &c))
+	c.Status.Facts = &v1alpha1.ClusterFacts{KubernetesVersion: kubeVersion}
+	check(w.t, w.api.Status().Update(w.t.Context(), &c))
+}
+
 // label replaces a cluster's labels.
 func (w *world) label(name string, labels map[string]string) {
 	w.t.Helper()
@@ -454,6 +463,36 @@ func (w *world) fromGit(name string, objects ...string) distribution.Desired {
 	return distribution.Desired{Bundle: b, Inputs: inputs}
 }
 
+// chart makes a bundle one of a chart, which may ask about clusters.
+func chart(d distribution.Desired) distribution.Desired {
+	d.Inputs.Kind = bundle.KindHelm
+	d.Inputs.Files = append(d.Inputs.Files, bundle.File{Path: "Chart.yaml", Data: []byte("apiVersion: v2\nname: c\nversion: 1.0.0\n")})
+	return d
+}
+
+// contentOn reads what a cluster's document wants of its only bundle.
+func (h *hub) contentOn(cluster string) (content.ID, content.Item) {
+	h.t.Helper()
+	entries := h.document(cluster).Entries
+	if len(entries) != 1 {
+		h.t.Fatalf("document of %s: %+v", cluster, entries)
+	}
+	id := content.ID(entries[0].Content)
+	data, err := h.store.Get(h.t.Context(), h.workspace, id)
+	check(h.t, err)
+	var item content.Item
+	check(h.t, json.Unmarshal(data, &item))
+	return id, item
+}
+
+// wantRenders checks how often anything was rendered since the last time.
+func (h *hub) wantRenders(want int64) {
+	h.t.Helper()
+	if got := h.rendered.Swap(0); got != want {
+		h.t.Errorf("rendered %d times, want %d", got, want)
+	}
+}
+
 func only(d distribution.Desired, labels map[string]string) distribution.Desired {
 	d.Bundle.Spec.Targets[0].ClusterSelector = &metav1.LabelSelector{MatchLabels: labels}
 	return d
@@ -498,6 +537,9 @@ func shownAs(name string, v json.RawMessage) content.Object {
 }
 
 func renderFile(item *content.Item, in renderer.Inputs, f bundle.File, n int64) error {
+	if f.Path == "Chart.yaml" {
+		return nil
+	}
 	manifest, err := yaml.YAMLToJSON(f.Data)
 	if err != nil {
 		return err

@@ -34,7 +34,7 @@ func TestABundleThatCannotBeDeployedSaysWhy(t *testing.T) {
 	b.Spec.Resources = []v1alpha1.BundleResource{{Name: "a.yaml", Content: "%%%", Encoding: "base64"}}
 	check(t, f.api.Create(t.Context(), b))
 	f.bundles.Mark(f.workspace + "/mine")
-	f.bundleSays("mine", v1alpha1.ReasonInvalidBundle, "resources[0] a.yaml: cannot be read")
+	f.bundleSays("mine", v1alpha1.ReasonInvalidBundle, "resources[0] cannot be read")
 
 	b = f.mustBundle("mine")
 	b.Spec.Resources[0].Content, b.Spec.Resources[0].Encoding = object("mine", "1"), ""
