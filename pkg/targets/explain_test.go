@@ -3,8 +3,11 @@ package targets_test
 import (
 	"flag"
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -13,6 +16,7 @@ import (
 	"github.com/muster-dev/muster/pkg/bundle"
 	"github.com/muster-dev/muster/pkg/targets"
 	"golang.org/x/tools/txtar"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -153,4 +157,75 @@ func rewrite(t *testing.T, file string, a *txtar.Archive, got string) {
 	if err := os.WriteFile(file, txtar.Format(a), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestWhatIsSaidToHelpHelps does to a cluster what wouldMatchIf says, and looks again.
+func TestWhatIsSaidToHelpHelps(t *testing.T) {
+	helped := 0
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		spec := v1alpha1.BundleSpec{}
+		for i := range 1 + r.IntN(4) {
+			spec.Targets = append(spec.Targets, v1alpha1.Target{Criteria: satisfiable(r, fmt.Sprint("t", i))})
+		}
+		c, cl := compile(t, spec), randomCluster(r)
+		m := c.Explain(cl, nil)
+		if m.Matched {
+			continue
+		}
+		after := heed(t, cl, m.WouldMatchIf)
+		if now := c.Explain(after, nil); !now.Matched {
+			t.Fatalf("seed %d: %q was said of %v; %v is still not matched: %s", seed, m.WouldMatchIf, cl.Labels, after.Labels, now.Reason)
+		}
+		helped++
+	}
+	if helped < 100 {
+		t.Errorf("only %d clusters were in need of help", helped)
+	}
+}
+
+// satisfiable criteria ask one thing of each label, so that some cluster meets them.
+func satisfiable(r *rand.Rand, name string) v1alpha1.Criteria {
+	s := labels("env", pick(r, "a", "b"))
+	if r.IntN(2) == 0 {
+		s = labels("env", pick(r, "a", "b"), "region", "c")
+	}
+	e := metav1.LabelSelectorRequirement{Key: "tier", Operator: pick[metav1.LabelSelectorOperator](r, "In", "NotIn", "Exists", "DoesNotExist")}
+	if e.Operator == "In" || e.Operator == "NotIn" {
+		e.Values = []string{"a", "b"}
+	}
+	s.MatchExpressions = []metav1.LabelSelectorRequirement{e}
+	c := v1alpha1.Criteria{Name: name, ClusterSelector: s}
+	if r.IntN(3) == 0 {
+		c.ClusterName = "c7"
+	}
+	return c
+}
+
+var advice = regexp.MustCompile(`^the cluster (?:were named (\S+)|had no label (\S+)|had a label (\S+)|had (\S+)=(\S+)|had (\S+) in \((\w+),\w+\)|had (\S+) notin \(a,b\))$`)
+
+func heed(t *testing.T, cl targets.Cluster, text string) targets.Cluster {
+	t.Helper()
+	text, _, _ = strings.Cut(text, " (t")
+	cl.Labels = maps.Clone(cl.Labels)
+	for _, one := range strings.Split(text, " and ") {
+		a := advice.FindStringSubmatch(one)
+		switch {
+		case a == nil:
+			t.Fatalf("%q in %q cannot be followed", one, text)
+		case a[1] != "":
+			cl.Name = a[1]
+		case a[2] != "":
+			delete(cl.Labels, a[2])
+		case a[3] != "":
+			cl.Labels[a[3]] = "any"
+		case a[4] != "":
+			cl.Labels[a[4]] = a[5]
+		case a[6] != "":
+			cl.Labels[a[6]] = a[7]
+		default:
+			cl.Labels[a[8]] = "other"
+		}
+	}
+	return cl
 }
