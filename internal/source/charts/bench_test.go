@@ -9,16 +9,16 @@ import (
 	"github.com/muster-dev/muster/internal/source/charts"
 )
 
-// BenchmarkIndex reads indexes in which each version takes about 1 KiB, as in large public repositories.
+// BenchmarkIndex finds a version in an index in which each takes about 1 KiB, as in large public repositories.
 func BenchmarkIndex(b *testing.B) {
-	for _, n := range []int{10, 1000, 10000} {
+	for _, n := range []int{10, 1000, 10000, 30000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			text := largeIndex(n)
 			b.SetBytes(int64(len(text)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := charts.IndexVersions(text, n); err != nil {
-					b.Fatal(err)
+				if got, err := charts.OneChart(text, "chart-0"); err != nil || got == 0 {
+					b.Fatal(got, err)
 				}
 			}
 		})

@@ -1,9 +1,6 @@
 package charts
 
-import (
-	"net/url"
-	"slices"
-)
+import "net/url"
 
 // IndexVersions parses an index and gives each chart's versions with URL and digest, for tests.
 func IndexVersions(text []byte, maxVersions int) (map[string][][3]string, error) {
@@ -12,7 +9,15 @@ func IndexVersions(text []byte, maxVersions int) (map[string][][3]string, error)
 		return nil, err
 	}
 	all := map[string][][3]string{}
-	for name, releases := range ix.charts {
+	for _, name := range ix.names() {
+		releases, ok, err := ix.releases(name)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			continue // a line in a text that looked like a chart
+		}
+		all[name] = [][3]string{}
 		for _, r := range releases {
 			all[name] = append(all[name], [3]string{r.version, r.url, r.digest})
 		}
@@ -26,7 +31,7 @@ func Parts(text []byte) int {
 	if !ok {
 		return -1
 	}
-	return len(slices.Collect(parts))
+	return len(parts)
 }
 
 // Covers tells whether credentials for a reference's URL may be sent to another.
@@ -44,4 +49,14 @@ func mustParse(text string) *url.URL {
 		panic(err)
 	}
 	return u
+}
+
+// OneChart reads an index and counts the versions of one chart.
+func OneChart(text []byte, name string) (int, error) {
+	ix, err := parseIndex(text, 1000)
+	if err != nil {
+		return 0, err
+	}
+	releases, _, err := ix.releases(name)
+	return len(releases), err
 }

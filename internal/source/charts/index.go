@@ -2,21 +2,41 @@ package charts
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
+	"io"
+	"maps"
+	"slices"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// index is what we keep of an index.yaml: its charts' versions in the order they stand there.
+// index is what we keep of an index.yaml. Charts are read when they are asked for: the text of an index of 20 MiB is read
+// in seconds, that of one chart in milliseconds.
 type index struct {
+	maxVersions int
+
+	mu     sync.Mutex // guards the fields below once the index is shared
 	charts map[string][]release
 	cost   int64
+	// parts says where each chart stands in the text that is packed; nil if all charts were read.
+	parts  map[string]span
+	packed []byte
 }
+
+// size is about the memory that the index takes.
+func (ix *index) size() int64 {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	return ix.cost
+}
+
+type span struct{ from, to int }
 
 // release is one version of a chart.
 type release struct {
@@ -43,33 +63,134 @@ type indexEntry struct {
 // bounds aliases: the parser refuses documents that are mostly made of them.
 const maxWhole = 4 << 20
 
-// parseIndex reads an index. Indexes of 20 MiB exist, so one in block style is cut into its charts, which are parsed one
-// by one; JSON is decoded as it stands; anything else has to be small.
+// parseIndex reads an index. One in block style is cut into its charts, and only its head is parsed; JSON is decoded as
+// it stands; anything else has to be small.
 func parseIndex(text []byte, maxVersions int) (*index, error) {
-	ix := &index{charts: map[string][]release{}}
+	ix := &index{maxVersions: maxVersions, charts: map[string][]release{}}
 	if trimmed := bytes.TrimLeft(text, " \t\r\n"); bytes.HasPrefix(trimmed, []byte("{")) && json.Valid(trimmed) {
 		var file indexFile
 		if err := json.Unmarshal(trimmed, &file); err != nil {
 			return nil, fmt.Errorf("%w: this is JSON, but no index of charts", ErrProtocol)
 		}
-		return ix, ix.addFile(file, maxVersions)
+		return ix, ix.addFile(file)
 	}
 	head, parts, ok := cutIndex(text)
-	if ok {
-		err := ix.addParts(head, parts, maxVersions)
-		if err == nil || errors.Is(err, ErrTooLarge) || len(text) > maxWhole {
-			return ix, err
-		}
+	if !ok {
+		return ix, ix.readWhole(text)
 	}
+	if err := ix.readHead(head); err != nil {
+		return nil, err
+	}
+	ix.parts = parts
+	return ix, ix.pack(text)
+}
+
+// readWhole parses an index in any style.
+func (ix *index) readWhole(text []byte) error {
 	if len(text) > maxWhole {
-		return nil, fmt.Errorf("%w: an index of more than %d bytes has to be in block style, as helm repo index writes it", ErrTooLarge, maxWhole)
+		return fmt.Errorf("%w: an index of more than %d bytes has to be in block style, as helm repo index writes it", ErrTooLarge, maxWhole)
 	}
 	var file indexFile
 	if err := yaml.Unmarshal(text, &file); fatal(err) {
-		return nil, fmt.Errorf("%w: this is no index of charts: %s", ErrProtocol, firstLine(err))
+		return fmt.Errorf("%w: this is no index of charts: %s", ErrProtocol, firstLine(err))
 	}
-	whole := &index{charts: map[string][]release{}}
-	return whole, whole.addFile(file, maxVersions)
+	ix.charts, ix.parts, ix.packed = map[string][]release{}, nil, nil
+	return ix.addFile(file)
+}
+
+func (ix *index) readHead(head []byte) error {
+	if len(head) > maxWhole {
+		return fmt.Errorf("%w: more than %d bytes outside of entries", ErrTooLarge, maxWhole)
+	}
+	var file indexFile
+	if err := yaml.Unmarshal(head, &file); fatal(err) {
+		return fmt.Errorf("%w: this is no index of charts: %s", ErrProtocol, firstLine(err))
+	}
+	return ix.addFile(file)
+}
+
+// releases gives a chart's versions, and whether there is such a chart.
+func (ix *index) releases(name string) ([]release, bool, error) {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	if releases, ok := ix.charts[name]; ok {
+		return releases, true, nil
+	}
+	at, ok := ix.parts[name]
+	if !ok {
+		return nil, false, nil
+	}
+	text, err := ix.unpack()
+	if err != nil {
+		return nil, false, err
+	}
+	if err := ix.readPart(name, text[at.from:at.to]); err != nil {
+		// An anchor of another chart, or a text that is not set in: only the whole makes sense.
+		if len(text) > maxWhole || ix.readWhole(text) != nil {
+			return nil, false, err
+		}
+	}
+	releases, ok := ix.charts[name]
+	return releases, ok, nil
+}
+
+func (ix *index) readPart(name string, part []byte) error {
+	if len(part) > maxWhole {
+		return fmt.Errorf("%w: chart %s has more than %d bytes in the index", ErrTooLarge, showText(name), maxWhole)
+	}
+	var entries map[string][]indexEntry
+	if err := yaml.Unmarshal(part, &entries); fatal(err) {
+		return fmt.Errorf("%w: the index cannot be read at chart %s: %s", ErrProtocol, showText(name), firstLine(err))
+	}
+	if list, ok := entries[name]; !ok || len(entries) != 1 || list == nil && !emptyPart(part) {
+		return fmt.Errorf("%w: the index cannot be read at chart %s", ErrProtocol, showText(name))
+	}
+	return ix.add(entries)
+}
+
+// emptyPart is true for a chart without versions, as opposed to one that is no list.
+func emptyPart(part []byte) bool {
+	var values map[string]any
+	return yaml.Unmarshal(part, &values) == nil && len(values) == 1 && slices.Collect(maps.Values(values))[0] == nil
+}
+
+// names are the charts of the index.
+func (ix *index) names() []string {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	if ix.parts != nil {
+		return slices.Collect(maps.Keys(ix.parts))
+	}
+	return slices.Collect(maps.Keys(ix.charts))
+}
+
+// pack keeps the text for charts that are asked for later; indexes shrink to a tenth.
+func (ix *index) pack(text []byte) error {
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(text); err != nil {
+		return err
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	ix.packed = bytes.Clone(b.Bytes())
+	ix.cost += int64(len(ix.packed))
+	for name := range ix.parts {
+		ix.cost += int64(len(name) + entryCost)
+	}
+	return nil
+}
+
+func (ix *index) unpack() ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(ix.packed))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
 }
 
 // fatal is false for errors that concern single fields: the parser goes on after them, and an entry that lost its version
@@ -84,48 +205,20 @@ func firstLine(err error) string {
 	return line
 }
 
-// addParts parses the head and then each chart's part.
-func (ix *index) addParts(head []byte, parts iter.Seq[[]byte], maxVersions int) error {
-	if len(head) > maxWhole {
-		return fmt.Errorf("%w: more than %d bytes outside of entries", ErrTooLarge, maxWhole)
-	}
-	var file indexFile
-	if err := yaml.Unmarshal(head, &file); fatal(err) {
-		return fmt.Errorf("%w: this is no index of charts: %s", ErrProtocol, firstLine(err))
-	}
-	if err := ix.addFile(file, maxVersions); err != nil {
-		return err
-	}
-	for part := range parts {
-		name, _, _ := strings.Cut(strings.TrimSpace(string(part[:min(len(part), 80)])), "\n")
-		if len(part) > maxWhole {
-			return fmt.Errorf("%w: entry %s has more than %d bytes", ErrTooLarge, name, maxWhole)
-		}
-		var entries map[string][]indexEntry
-		if err := yaml.Unmarshal(part, &entries); fatal(err) {
-			return fmt.Errorf("%w: entry %s cannot be read: %s", ErrProtocol, name, firstLine(err))
-		}
-		if err := ix.add(entries, maxVersions); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (ix *index) addFile(file indexFile, maxVersions int) error {
+func (ix *index) addFile(file indexFile) error {
 	if file.APIVersion == "" {
 		return fmt.Errorf("%w: this is no index of charts: it has no apiVersion", ErrProtocol)
 	}
-	return ix.add(file.Entries, maxVersions)
+	return ix.add(file.Entries)
 }
 
-// entryCost is what a release takes beside its text.
+// entryCost is what a release or name takes beside its text.
 const entryCost = 64
 
 // add keeps what can be used of entries.
-func (ix *index) add(entries map[string][]indexEntry, maxVersions int) error {
+func (ix *index) add(entries map[string][]indexEntry) error {
 	for name, list := range entries {
-		releases := ix.charts[name]
+		releases := make([]release, 0, len(list))
 		for _, e := range list {
 			if e.Version == "" || len(e.Version) > maxConstraint {
 				continue
@@ -140,19 +233,12 @@ func (ix *index) add(entries map[string][]indexEntry, maxVersions int) error {
 		ix.charts[name] = releases
 		ix.cost += int64(len(name) + entryCost)
 	}
-	if ix.cost > int64(maxVersions)*entryCost*8 {
-		return fmt.Errorf("%w: the index lists more than we keep", ErrTooLarge)
-	}
-	return ix.checkCount(maxVersions)
-}
-
-func (ix *index) checkCount(maxVersions int) error {
 	count := 0
 	for _, releases := range ix.charts {
 		count += len(releases)
 	}
-	if count > maxVersions {
-		return fmt.Errorf("%w: the index lists more than %d versions", ErrTooLarge, maxVersions)
+	if count > ix.maxVersions {
+		return fmt.Errorf("%w: the index lists more than %d versions", ErrTooLarge, ix.maxVersions)
 	}
 	return nil
 }
@@ -176,91 +262,4 @@ func validDigest(digest string) bool {
 	}
 	_, err := hex.DecodeString(text)
 	return err == nil
-}
-
-// cutIndex cuts an index in block style at the keys of its entries. The head is everything else. It is not ok if the
-// text is not built so; parsing decides whether what was cut makes sense.
-func cutIndex(text []byte) (head []byte, parts iter.Seq[[]byte], ok bool) {
-	start, end := findEntries(text)
-	if start < 0 {
-		return nil, nil, false
-	}
-	entries := text[start:end]
-	indent := keyIndent(entries)
-	if indent == 0 {
-		return nil, nil, false
-	}
-	head = append(append([]byte{}, text[:start]...), text[end:]...)
-	return head, func(yield func([]byte) bool) {
-		from := -1
-		for at := range lines(entries) {
-			if !startsKey(entries[at:], indent) {
-				continue
-			}
-			if from >= 0 && !yield(entries[from:at]) {
-				return
-			}
-			from = at
-		}
-		yield(entries[from:])
-	}, true
-}
-
-// findEntries gives the lines below the key entries.
-func findEntries(text []byte) (start, end int) {
-	start = -1
-	for at := range lines(text) {
-		line := text[at:]
-		switch {
-		case start >= 0 && at > start && startsKey(line, 0):
-			return start, at
-		case start < 0 && bytes.HasPrefix(line, []byte("entries:")):
-			rest, _, more := bytes.Cut(line[len("entries:"):], []byte("\n"))
-			if !more || len(bytes.TrimSpace(rest)) > 0 {
-				return -1, 0
-			}
-			start = at + len("entries:") + len(rest) + 1
-		}
-	}
-	return start, len(text)
-}
-
-// lines yields where each line starts.
-func lines(text []byte) iter.Seq[int] {
-	return func(yield func(int) bool) {
-		for at := 0; at < len(text); {
-			if !yield(at) {
-				return
-			}
-			next := bytes.IndexByte(text[at:], '\n')
-			if next < 0 {
-				return
-			}
-			at += next + 1
-		}
-	}
-}
-
-// keyIndent is the indentation of the first key.
-func keyIndent(entries []byte) int {
-	for at := range lines(entries) {
-		line := entries[at:]
-		n := len(line) - len(bytes.TrimLeft(line, " "))
-		if startsKey(line, n) {
-			return n
-		}
-	}
-	return 0
-}
-
-// startsKey is true for a line that starts at the indentation and with neither space, comment nor list item.
-func startsKey(line []byte, indent int) bool {
-	if len(line) <= indent || len(bytes.TrimLeft(line[:indent], " ")) > 0 {
-		return false
-	}
-	switch line[indent] {
-	case ' ', '\t', '\r', '\n', '#', '-':
-		return false
-	}
-	return true
 }

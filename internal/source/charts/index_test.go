@@ -30,6 +30,7 @@ func byHelm(t testing.TB, text string) map[string][][3]string {
 	}
 	all := map[string][][3]string{}
 	for name, list := range file.Entries {
+		all[name] = [][3]string{}
 		for _, e := range list {
 			digest := ""
 			if e.Digest != "" {
@@ -49,19 +50,20 @@ func TestIndexesAreReadInEveryStyle(t *testing.T) {
 		// parts is into how many charts it is cut; -1 means that it is read as a whole.
 		parts int
 	}{
-		"as helm writes it":         {"apiVersion: v1\nentries:\n  a:\n  - version: 1.0.0\n    urls:\n    - a.tgz\n    digest: " + digestA + "\n  - version: 2.0.0\n    urls: [b.tgz, c.tgz]\n  b:\n  - version: 3.0.0\n    urls: []\ngenerated: \"now\"\n", 2},
-		"lists set in":              {"entries:\n    a:\n        - version: 1.0.0\n          description: |\n            entries:\n            b:\n              - x\n    b:\n        - version: 2.0.0\napiVersion: v1\n", 2},
-		"with comments and blanks":  {"# top\napiVersion: v1\n\nentries:\n\n  # about a\n  a:\n# at the edge\n\n  - version: 1.0.0\n  b:\n  # empty\n  - version: 2.0.0\n", 2},
-		"with line breaks of DOS":   {"apiVersion: v1\r\nentries:\r\n  a:\r\n  - version: 1.0.0\r\n  b:\r\n  - version: 2.0.0\r\n", 2},
-		"in quotes":                 {"apiVersion: v1\n'entries':\n  \"a\":\n  - version: '1.0.0'\n", -1},
-		"quoted names":              {"apiVersion: v1\nentries:\n  \"a\":\n  - version: '1.0.0'\n  'b':\n  - version: 2.0.0\n", 2},
-		"no entries":                {"apiVersion: v1\nentries: {}\n", -1},
-		"flow style":                {"{apiVersion: v1, entries: {a: [{version: 1.0.0}]}}", -1},
-		"a document mark":           {"---\napiVersion: v1\nentries:\n  a:\n  - version: 1.0.0\n", 1},
-		"a number as version":       {"apiVersion: v1\nentries:\n  a:\n  - version: \"1\"\n", 1},
-		"an anchor used elsewhere":  {"apiVersion: v1\nentries:\n  a: &a\n  - version: 1.0.0\n  b: *a\n", 2},
-		"a text that is not set in": {"apiVersion: v1\nentries:\n  a:\n  - description: \"x\n  y: z\n  \"\n    version: 1.0.0\n  b:\n  - version: 2.0.0\n", 4},
-		"without end of line":       {"apiVersion: v1\nentries:\n  a:\n  - version: 1.0.0", 1},
+		"as helm writes it":              {"apiVersion: v1\nentries:\n  a:\n  - version: 1.0.0\n    urls:\n    - a.tgz\n    digest: " + digestA + "\n  - version: 2.0.0\n    urls: [b.tgz, c.tgz]\n  b:\n  - version: 3.0.0\n    urls: []\ngenerated: \"now\"\n", 2},
+		"lists set in":                   {"entries:\n    a:\n        - version: 1.0.0\n          description: |\n            entries:\n            b:\n              - x\n    b:\n        - version: 2.0.0\napiVersion: v1\n", 2},
+		"with comments and blanks":       {"# top\napiVersion: v1\n\nentries:\n\n  # about a\n  a:\n# at the edge\n\n  - version: 1.0.0\n  b:\n  # empty\n  - version: 2.0.0\n", 2},
+		"with line breaks of DOS":        {"apiVersion: v1\r\nentries:\r\n  a:\r\n  - version: 1.0.0\r\n  b:\r\n  - version: 2.0.0\r\n", 2},
+		"in quotes":                      {"apiVersion: v1\n'entries':\n  \"a\":\n  - version: '1.0.0'\n", -1},
+		"quoted names":                   {"apiVersion: v1\nentries:\n  \"a\":\n  - version: '1.0.0'\n  'b':\n  - version: 2.0.0\n", 2},
+		"no entries":                     {"apiVersion: v1\nentries: {}\n", -1},
+		"flow style":                     {"{apiVersion: v1, entries: {a: [{version: 1.0.0}]}}", -1},
+		"a document mark":                {"---\napiVersion: v1\nentries:\n  a:\n  - version: 1.0.0\n", 1},
+		"a number as version":            {"apiVersion: v1\nentries:\n  a:\n  - version: \"1\"\n", 1},
+		"an anchor used elsewhere":       {"apiVersion: v1\nentries:\n  a: &a\n  - version: 1.0.0\n  b: *a\n", 2},
+		"a text that is not set in":      {"apiVersion: v1\nentries:\n  a:\n  - description: \"x\n  y: z\n  \"\n    version: 1.0.0\n  b:\n  - version: 2.0.0\n", -1},
+		"a text that looks like a chart": {"apiVersion: v1\nentries:\n  a:\n  - description: \"x\n  y: z\"\n    version: 1.0.0\n  b:\n  - version: 2.0.0\n", 3},
+		"without end of line":            {"apiVersion: v1\nentries:\n  a:\n  - version: 1.0.0", 1},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

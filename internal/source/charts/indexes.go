@@ -24,7 +24,7 @@ func (c cachedIndex) cost() int64 {
 	if c.index == nil {
 		return entryCost
 	}
-	return c.index.cost + entryCost
+	return c.index.size() + entryCost
 }
 
 // index reads the index of a repository, or takes the one that was read. Calls for the same one wait for each other,
@@ -62,7 +62,7 @@ func (f *Fetcher) readIndex(ctx context.Context, s *session, base *url.URL, cach
 		cached.checked, cached.failed = checked, nil
 		return cached, nil
 	}
-	// One at a time: parsing takes several times the memory of what it reads.
+	// One at a time: parsing takes several times the memory of what it reads. Most indexes are only cut here.
 	leave, err := f.gates.enter(ctx, "parse")
 	if err != nil {
 		return cachedIndex{}, s.fail(ctx, q, err)
@@ -89,12 +89,12 @@ const maxSimilar = 5
 
 // similar proposes names of charts that contain the wanted one or are contained in it, or simply the first.
 func (ix *index) similar(name string) string {
-	if len(ix.charts) == 0 {
+	all := ix.names()
+	if len(all) == 0 {
 		return "the index lists no charts"
 	}
-	var near, all []string
-	for other := range ix.charts {
-		all = append(all, other)
+	var near []string
+	for _, other := range all {
 		if name != "" && (strings.Contains(strings.ToLower(other), strings.ToLower(name)) || strings.Contains(strings.ToLower(name), strings.ToLower(other))) {
 			near = append(near, other)
 		}

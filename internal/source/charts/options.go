@@ -16,10 +16,10 @@ type Options struct {
 	MaxCacheBytes int64
 	// MaxArchiveBytes caps one archive, 20 MiB by default: Helm's own bound is of that order.
 	MaxArchiveBytes int64
-	// MaxIndexBytes caps an index.yaml, unpacked, 32 MiB by default. It is read chart by chart, so that reading takes
-	// a small multiple of one chart's part, not of the whole. The largest public ones have about 25 MiB.
+	// MaxIndexBytes caps an index.yaml, unpacked, 32 MiB by default: the largest public ones have about 25 MiB. Only the
+	// charts that are asked for are parsed.
 	MaxIndexBytes int64
-	// MaxVersions caps the versions an index lists for all its charts, 200,000 by default.
+	// MaxVersions caps the versions that are read of an index, 200,000 by default.
 	MaxVersions int
 	// MaxIndexMemory caps what is kept of indexes between calls, 64 MiB by default.
 	MaxIndexMemory int64

@@ -52,7 +52,10 @@ func (r *repository) resolve(ctx context.Context) (found, error) {
 		return found{}, err
 	}
 	op := "resolve chart " + showText(r.ref.Chart) + " of"
-	releases, ok := ix.charts[r.ref.Chart]
+	releases, ok, err := ix.releases(r.ref.Chart)
+	if err != nil {
+		return found{}, failure(ctx, op, show(r.base), err)
+	}
 	if !ok {
 		return found{}, &Error{Op: op, URL: show(r.base), Kind: ErrNotFound, Detail: "the index has no chart of this name", Hint: ix.similar(r.ref.Chart)}
 	}
