@@ -104,7 +104,7 @@ func (c *checks) add(p v1alpha1.Problem, cluster string) {
 	}
 }
 
-// problems are sorted by place; one that many clusters share is one problem.
+// problems of many clusters are one problem each.
 func (c *checks) problems() []v1alpha1.Problem {
 	for i, names := range c.clusters {
 		switch len(names) {
@@ -116,13 +116,17 @@ func (c *checks) problems() []v1alpha1.Problem {
 			p.Message = fmt.Sprintf("bundle %s on %d clusters (%s): %s", p.Bundle, len(names), shorten(names), p.Message)
 		}
 	}
-	slices.SortStableFunc(c.found, func(a, b v1alpha1.Problem) int {
+	return c.found
+}
+
+// sortProblems puts them by place, whoever found them.
+func sortProblems(problems []v1alpha1.Problem) {
+	slices.SortStableFunc(problems, func(a, b v1alpha1.Problem) int {
 		return cmp.Or(
-			strings.Compare(a.File, b.File), a.Line-b.Line, a.Column-b.Column,
+			strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
 			strings.Compare(a.Code, b.Code), strings.Compare(a.Message, b.Message),
 		)
 	})
-	return c.found
 }
 
 // decidedWarning says that files alone do not tell what a bundle deploys.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/bundle"
@@ -81,7 +82,9 @@ func (a *app) validate(ctx context.Context, o validateOptions, dir string) error
 	if o.Verbose {
 		a.printSkipped(f)
 	}
-	return a.printProblems(append(f.read.Problems, found...), len(f.read.Bundles)+len(f.read.Broken), dir, o.Output)
+	problems := append(slices.Clip(f.read.Problems), found...)
+	sortProblems(problems)
+	return a.printProblems(problems, len(f.read.Bundles)+len(f.read.Broken), dir, o.Output)
 }
 
 // check renders: for the clusters of the inventory, else for none.
@@ -128,7 +131,7 @@ func (a *app) printProblems(problems []v1alpha1.Problem, bundles int, dir, outpu
 		return err
 	}
 	if output == "" {
-		a.notef("%s: %d bundle(s), %d error(s), %d warning(s)", dir, bundles, errs, len(problems)-errs)
+		a.notef("%s: %s, %s, %s", dir, count(bundles, "bundle"), count(errs, "error"), count(len(problems)-errs, "warning"))
 	}
 	if errs > 0 {
 		return said(ExitFailed)
@@ -146,6 +149,14 @@ func (a *app) printFindings(findings []finding, problems []v1alpha1.Problem, out
 		}
 	}
 	return nil
+}
+
+// count is a number with its noun.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func onlyJSON(output string) error {

@@ -25,24 +25,32 @@ func volatileWarnings(b *bundle.Bundle, item content.Item) []v1alpha1.Problem {
 
 func volatileWarning(b *bundle.Bundle, item content.Item, key content.Key, pointer string) v1alpha1.Problem {
 	p := v1alpha1.Problem{Bundle: b.Name, Severity: bundle.Warning, Code: codeVolatile, File: item.Files[key]}
-	function := "a template"
-	if o, ok := originOf(item, key, pointer); ok {
-		p.File, p.Line, function = o.File, o.Line, o.Function
+	if origins := originsOf(item, key, pointer); len(origins) > 0 {
+		p.File, p.Line = origins[0].File, origins[0].Line
 	}
 	if p.File != "" {
 		p.File = path.Join(b.Path, p.File)
 	}
-	p.Message = fmt.Sprintf("%s prints something else each time: %s of %s is drawn once per cluster and kept", function, pointer, objectText(key))
+	p.Message = fmt.Sprintf("%s prints something else each time: %s of %s is drawn once per cluster and kept", functionsOf(item, key, pointer), pointer, objectText(key))
 	return p
 }
 
-// originOf finds the call that made a value; of several the first.
-func originOf(item content.Item, key content.Key, pointer string) (content.Origin, bool) {
-	i := slices.IndexFunc(item.Origins, func(o content.Origin) bool { return o.Key == key && o.Pointer == pointer })
-	if i < 0 {
-		return content.Origin{}, false
+// originsOf are the calls that a value comes from: several where it cannot be told which.
+func originsOf(item content.Item, key content.Key, pointer string) []content.Origin {
+	return slices.DeleteFunc(slices.Clone(item.Origins), func(o content.Origin) bool { return o.Key != key || o.Pointer != pointer })
+}
+
+// functionsOf names the functions that a value may come from.
+func functionsOf(item content.Item, key content.Key, pointer string) string {
+	var names []string
+	for _, o := range originsOf(item, key, pointer) {
+		names = append(names, o.Function)
 	}
-	return item.Origins[i], true
+	slices.Sort(names)
+	if len(names) == 0 {
+		return "a template"
+	}
+	return strings.Join(slices.Compact(names), " or ")
 }
 
 // objectText is an object in people's words.
@@ -59,11 +67,7 @@ func objectText(key content.Key) string {
 func volatileComments(item content.Item, object content.Object) string {
 	var lines strings.Builder
 	for _, pointer := range object.Volatile {
-		function := "a template"
-		if o, ok := originOf(item, object.Key, pointer); ok {
-			function = o.Function
-		}
-		fmt.Fprintf(&lines, "# volatile: %s (%s) is drawn once per cluster and kept\n", pointer, function)
+		fmt.Fprintf(&lines, "# volatile: %s (%s) is drawn once per cluster and kept\n", pointer, functionsOf(item, object.Key, pointer))
 	}
 	return lines.String()
 }

@@ -134,7 +134,7 @@ func (e *explanation) addRender(m made) {
 		e.add(step{Rule: "render", Result: "error", Got: p.Message, Want: p.Suggestion, File: p.File, Line: p.Line})
 		return
 	}
-	e.add(step{Rule: "render", Result: fmt.Sprintf("%d object(s)", len(m.item.Objects))})
+	e.add(step{Rule: "render", Result: count(len(m.item.Objects), "object")})
 	for _, p := range volatileWarnings(m.bundle, m.item) {
 		e.add(step{Rule: "render", Result: "volatile", Got: p.Message, File: p.File, Line: p.Line})
 	}
