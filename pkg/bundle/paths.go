@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -21,6 +22,9 @@ func cleanPath(p string) (string, error) {
 	clean := path.Clean(strings.TrimLeft(p, "/"))
 	if clean == ".." || strings.HasPrefix(clean, "../") {
 		return "", fmt.Errorf("path %q %w", p, errLeavesRoot)
+	}
+	if slices.Contains(strings.Split(clean, "/"), ".git") { // a checkout's credentials may lie there
+		return "", fmt.Errorf("path %q leads into .git, which is not read", p)
 	}
 	return clean, nil
 }
