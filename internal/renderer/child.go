@@ -37,6 +37,8 @@ const (
 	wordMemory   = "out of memory"
 	wordNoMemory = "cannot allocate memory"
 	wordStack    = "stack exceeds"
+	// A program with C in it finds no room for the stack of another thread.
+	wordNoThread = "pthread_create failed"
 )
 
 // ServeChild is the whole life of a render process: it confines itself, then
@@ -124,7 +126,7 @@ func (c child) respond(j job) response {
 	if err != nil {
 		return response{Fault: faultOf(err), Answers: done.answers, Retire: true}
 	}
-	return response{Item: &done.item, Files: done.files, Answers: done.answers, Retire: done.tainted || grown(c.limits)}
+	return response{Item: &done.item, Files: done.files, Origins: done.origins, Answers: done.answers, Retire: done.tainted || grown(c.limits)}
 }
 
 // grown tells whether this process holds so much memory that a fresh one is cheaper.

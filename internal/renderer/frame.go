@@ -30,7 +30,7 @@ type request struct {
 	Inputs Inputs `json:"inputs"`
 	// Trace renders file by file and names each on stderr, to find the one that breaks a limit.
 	Trace bool `json:"trace,omitempty"`
-	// Files asks in which file each object stands.
+	// Files asks in which file each object stands, and what made its volatile values.
 	Files bool `json:"files,omitempty"`
 }
 
@@ -38,8 +38,9 @@ type response struct {
 	Item *content.Item `json:"item,omitempty"`
 	// Files of the item's objects, if asked for.
 	Files map[content.Key]string `json:"files,omitempty"`
-	// Answers are what was asked about the cluster, and what was told; nil of a
-	// fault that came before anything could be asked of nobody knows what.
+	// Origins of its volatile values, if files were asked for.
+	Origins []content.Origin `json:"origins,omitempty"`
+	// Answers are what was asked about the cluster, and what was told, of a fault too.
 	Answers map[string]string `json:"answers,omitempty"`
 	Fault   *manifest.Fault   `json:"fault,omitempty"`
 	// Retire says that the child ends now: it could influence the next bundle, or has grown.

@@ -78,7 +78,7 @@ func TestHostileInputsAreRefusedWithinLimits(t *testing.T) {
 			code: manifest.LimitExceeded, file: "templates/bomb.yaml", says: "memory",
 		},
 		"a template that does not end": {
-			in: helmInputs("", template("{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}")...), opts: limits,
+			in: helmInputs("", template("{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}")...), opts: renderer.Options{CPU: time.Second, Wall: time.Minute},
 			code: manifest.LimitExceeded, file: "templates/bomb.yaml", says: "CPU",
 		},
 		"a template that outlasts the wall clock": {
@@ -99,7 +99,7 @@ func TestHostileInputsAreRefusedWithinLimits(t *testing.T) {
 		},
 		"a values template that prints too much": {
 			in: withContext(helmInputs(`{"a": "${ repeat 20000000 \"x\" }"}`, template("")...)), opts: limits,
-			code: manifest.InvalidValues, says: "prints more than",
+			code: manifest.InvalidValues, file: "fleet.yaml", says: "more than 1048576 bytes",
 		},
 		"a hundred thousand objects": {
 			in: rawInputs(file("many.yaml", manyObjects(100_000))), opts: limits,
@@ -115,7 +115,7 @@ func TestHostileInputsAreRefusedWithinLimits(t *testing.T) {
 		},
 		"an archive that swells": {
 			in: archiveInputs(t, 200<<20), opts: limits,
-			code: manifest.RenderFailed, file: "bomb.tgz",
+			code: manifest.LimitExceeded, file: "bomb.tgz", says: "more than 32 MiB",
 		},
 		"a name with a path in it": {
 			in: rawInputs(file("a.yaml", configMap("../../x"))), opts: limits,
@@ -123,11 +123,11 @@ func TestHostileInputsAreRefusedWithinLimits(t *testing.T) {
 		},
 		"a chart outside the bundle": {
 			in: withChart(helmInputs(""), "../other"), opts: limits,
-			code: manifest.PathRefused,
+			code: manifest.PathRefused, file: "fleet.yaml",
 		},
 		"a kustomization outside the bundle": {
 			in: withDir(kustomizeInputs(), "../../etc"), opts: limits,
-			code: manifest.PathRefused,
+			code: manifest.PathRefused, file: "fleet.yaml",
 		},
 	}
 	for name, c := range cases {

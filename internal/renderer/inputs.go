@@ -42,6 +42,8 @@ type Inputs struct {
 	// Cluster is set, as workspace/name, to render for this cluster alone: volatile values
 	// are drawn for it and shared with no other.
 	Cluster string `json:"cluster,omitempty"`
+	// OptionsFile is what problems with options name, relative to the bundle; empty = fleet.yaml.
+	OptionsFile string `json:"optionsFile,omitempty"`
 }
 
 // Facts about a cluster, as .Capabilities shows them to charts.
@@ -96,6 +98,7 @@ func Digest(in Inputs) string {
 	h.value(in.LateValues)
 	h.value(in.Copied)
 	h.text(in.Cluster)
+	h.text(in.OptionsFile)
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
 }
 

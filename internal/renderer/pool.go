@@ -40,7 +40,8 @@ type Options struct {
 	IdleFor time.Duration
 	// MemoBytes of results kept in memory; 0 = 64 MiB, negative = none.
 	MemoBytes int64
-	// Files fills content.Item.Files: in which file each object stands.
+	// Files fills content.Item.Files and Origins: in which file each object stands,
+	// and which template functions made its volatile values.
 	Files bool
 }
 
@@ -217,13 +218,13 @@ func (p *Pool) renderOnce(in Inputs) (result, error) {
 	case err != nil:
 		return result{}, err
 	case fault != nil:
-		return result{problem: newProblem(in.Bundle, fault)}, nil
+		return result{problem: newProblem(in, fault)}, nil
 	case resp.Fault != nil:
-		return result{problem: newProblem(in.Bundle, resp.Fault), answers: resp.Answers}, nil
+		return result{problem: newProblem(in, resp.Fault), answers: resp.Answers}, nil
 	case resp.Item == nil:
 		return result{}, errors.New("the render process answered nothing")
 	}
-	resp.Item.Files, resp.Item.Answers = resp.Files, resp.Answers
+	resp.Item.Files, resp.Item.Origins, resp.Item.Answers = resp.Files, resp.Origins, resp.Answers
 	return result{item: *resp.Item, answers: resp.Answers}, nil
 }
 

@@ -22,9 +22,14 @@ func (p *Problem) Error() string {
 // IsLimit tells whether a limit was hit, which another try may not hit.
 func (p *Problem) IsLimit() bool { return p.Code == manifest.LimitExceeded }
 
-func newProblem(bundleName string, f *manifest.Fault) *Problem {
+// optionsFile is where a bundle's options are, if nobody says otherwise.
+const optionsFile = "fleet.yaml"
+
+// newProblem names the options' file where no other is to blame: what does not
+// come from a file of the bundle comes from its options.
+func newProblem(in Inputs, f *manifest.Fault) *Problem {
 	return &Problem{bundle.Problem{
-		File: f.File, Line: f.Line, Bundle: bundleName,
+		File: or(f.File, or(in.OptionsFile, optionsFile)), Line: f.Line, Bundle: in.Bundle,
 		Severity: bundle.Error, Code: f.Code, Message: manifest.Clean(f.Message),
 	}}
 }

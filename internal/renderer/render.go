@@ -17,26 +17,36 @@ type job struct {
 	inputs   Inputs
 	limits   Limits
 	progress func(file string) // nil unless traced
-	files    bool              // say in which file each object stands
+	files    bool              // say in which file each object stands, and what made its volatile values
 }
 
 // rendered is what a job gives.
 type rendered struct {
 	item    content.Item
 	files   map[content.Key]string
+	origins []content.Origin
 	answers map[string]string
 	// tainted says that this process has state left over that the next bundle could see.
 	tainted bool
 }
 
-// runSafely turns a panic of a library into a fault: it parses what strangers wrote.
+// runSafely turns a panic of a library into a fault: it parses what strangers
+// wrote. The render is run again to learn which file it is about.
 func (j job) runSafely() (done rendered, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			done, err = rendered{}, manifest.NewFault("", 0, manifest.RenderFailed, "the renderer gave up on this input")
+			done, err = rendered{}, manifest.NewFault(j.lastFile(), 0, manifest.RenderFailed, "the renderer gave up on this input")
 		}
 	}()
 	return j.run()
+}
+
+// lastFile is where a render that ends in a panic was.
+func (j job) lastFile() (file string) {
+	defer func() { _ = recover() }() // it is expected, and reported already
+	j.progress = func(at string) { file = at }
+	_, _ = j.run() // only the way there counts
+	return file
 }
 
 // run renders in this process. Errors are *manifest.Fault where the inputs are
@@ -54,6 +64,9 @@ func (j job) run() (rendered, error) {
 		if err != nil {
 			return done, err
 		}
+		if err := j.checkNames(first, again); err != nil {
+			return done, err
+		}
 		if err := markVolatile(first.finished, again.finished); err != nil {
 			return done, err
 		}
@@ -68,7 +81,9 @@ func (j job) run() (rendered, error) {
 		Options: ContentOptions(j.inputs),
 		Objects: first.finished,
 	}
-	done.files = j.filesOf(first.objects)
+	if j.files {
+		done.files, done.origins = fileOfKeys(first.objects), j.originsOf(first)
+	}
 	return done, nil
 }
 
@@ -80,18 +95,6 @@ func (j job) checkSize(p pass) error {
 		return manifest.NewFault(manifest.LargestFile(p.objects), 0, manifest.LimitExceeded, "%d bytes of rendered output, at most %d are allowed", size, j.limits.OutputBytes)
 	}
 	return nil
-}
-
-// filesOf says where finished objects were written, if that was asked for.
-func (j job) filesOf(objects []manifest.Object) map[content.Key]string {
-	if !j.files {
-		return nil
-	}
-	files := make(map[content.Key]string, len(objects))
-	for i := range objects {
-		files[objects[i].Key()] = objects[i].File
-	}
-	return files
 }
 
 // pass is one of the two renders of a job.
@@ -178,10 +181,12 @@ func kustomizeDir(o v1alpha1.BundleOptions) string {
 
 // helm renders the chart, and has kustomize work on the result if the bundle holds a kustomization too.
 func (j job) helm() (p pass, err error) {
+	j.tell(or(j.inputs.OptionsFile, optionsFile))
 	release, err := j.release()
 	if err != nil {
 		return p, err
 	}
+	j.tell(or(release.Chart, "Chart.yaml"))
 	result, err := helm.Render(j.inputs.Files, release)
 	p.objects, p.answers = result.Objects, result.Answers
 	if err != nil {
@@ -201,6 +206,13 @@ func (j job) helm() (p pass, err error) {
 	p = p.plain()
 	p.objects = append(aside, p.objects...)
 	return p, err
+}
+
+// tell says where a traced render is.
+func (j job) tell(file string) {
+	if j.progress != nil {
+		j.progress(file)
+	}
 }
 
 // splitForKustomize sets aside what Helm does not give its post-renderer either:

@@ -44,7 +44,7 @@ func (s *stderr) endLineLocked() {
 		s.trace = file
 		return
 	}
-	for _, word := range []string{wordCPU, wordMemory, wordNoMemory, wordStack} {
+	for _, word := range []string{wordCPU, wordMemory, wordNoMemory, wordNoThread, wordStack} {
 		if s.word == "" && strings.Contains(line, word) {
 			s.word = word
 		}

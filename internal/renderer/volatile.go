@@ -14,13 +14,9 @@ import (
 
 // markVolatile compares two renders of the same inputs and lists in the first
 // what differs: random values, times, generated certificates. Such values are
-// create-only on a cluster, so that an upgrade keeps a password. An object whose
-// name differs could never be found again and is refused.
+// create-only on a cluster, so that an upgrade keeps a password.
 func markVolatile(first, second []content.Object) error {
 	for i := range first {
-		if len(first) != len(second) || first[i].Key != second[i].Key {
-			return manifest.NewFault("", 0, manifest.InvalidObject, "%s has another name, or is absent, when the chart is rendered again: names must not be random", first[i].Key)
-		}
 		if string(first[i].Manifest) == string(second[i].Manifest) {
 			continue
 		}
@@ -35,6 +31,35 @@ func markVolatile(first, second []content.Object) error {
 		slices.Sort(first[i].Volatile)
 	}
 	return nil
+}
+
+// checkNames refuses an object whose name differs between two renders: it could
+// never be found again.
+func (j job) checkNames(first, second pass) error {
+	for _, sides := range [][2]pass{{first, second}, {second, first}} {
+		if key, found := unmatched(sides[0].finished, sides[1].finished); found {
+			return j.randomName(key, fileOfKeys(sides[0].objects)[key])
+		}
+	}
+	return nil
+}
+
+// unmatched is an object that stands elsewhere, or nowhere, in other.
+func unmatched(objects, other []content.Object) (content.Key, bool) {
+	for i := range objects {
+		if i >= len(other) || objects[i].Key != other[i].Key {
+			return objects[i].Key, true
+		}
+	}
+	return "", false
+}
+
+func (j job) randomName(key content.Key, file string) error {
+	line, because := 0, ""
+	if calls := j.callers().of(file, "/metadata/name"); len(calls) > 0 {
+		file, line, because = calls[0].file, calls[0].line, " by "+calls[0].function
+	}
+	return manifest.NewFault(file, line, manifest.InvalidObject, "%s has another name, or is absent, when the chart is rendered again: names must not be made%s", key, because)
 }
 
 // differing collects JSON pointers (RFC 6901) to what differs, as deep as both sides have the same shape.

@@ -118,7 +118,7 @@ func (w *worker) cause() (message string, isLimit bool) {
 	switch word := w.stderr.lastWord(); {
 	case word == wordCPU || signalled:
 		return fmt.Sprintf("rendering takes more than %s of CPU time", w.limits.CPU), true
-	case word == wordMemory || word == wordNoMemory:
+	case word == wordMemory || word == wordNoMemory || word == wordNoThread:
 		return fmt.Sprintf("rendering takes more than %d MiB of memory", w.limits.MemoryBytes>>20), true
 	case word == wordStack:
 		return "rendering recurses without end", true

@@ -29,7 +29,7 @@ type Options struct {
 	Manifests []byte
 	// MaxObjects bounds the result; 0 means no bound.
 	MaxObjects int
-	// Progress is told each kustomization before it is built; may be nil.
+	// Progress is told each file and each kustomization before it is read or built; may be nil.
 	Progress func(file string)
 }
 
@@ -60,6 +60,7 @@ func Build(files []bundle.File, opts Options) (Result, error) {
 	if err != nil {
 		return Result{Tainted: s.tainted}, err
 	}
+	s.tell(file)
 	objects, err := build(s.files, dir, file, opts.MaxObjects)
 	return Result{Objects: objects, Tainted: s.tainted}, err
 }

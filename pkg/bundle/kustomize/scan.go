@@ -55,11 +55,18 @@ func (s *scan) checkAliases() error {
 	}
 	slices.Sort(names)
 	for _, name := range names {
+		s.tell(name)
 		if err := manifest.CheckNestedAliases(name, s.files[name]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (s *scan) tell(file string) {
+	if s.progress != nil {
+		s.progress(file)
+	}
 }
 
 // kustomization judges the one in dir, which the file from names, and returns its file.
@@ -75,9 +82,7 @@ func (s *scan) kustomization(dir, from string) (string, error) {
 	if len(s.visited) > maxDepth {
 		return "", manifest.NewFault(file, 0, manifest.LimitExceeded, "more than %d kustomizations", maxDepth)
 	}
-	if s.progress != nil {
-		s.progress(file)
-	}
+	s.tell(file)
 	body := map[string]any{}
 	if err := yaml.UnmarshalStrict(s.files[file], &body); err != nil {
 		return "", manifest.YAMLFault(file, err)
