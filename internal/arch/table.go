@@ -57,7 +57,8 @@ func Rules() []Rule {
 		{Path: "pkg/bundle/kustomize", Level: levelDecisions, Pure: true, May: []string{"k8s.io/client-go", "net/http"}, OnlyFor: renderers},
 		// What renderers make is content, so these stand above the bundles they read.
 		{Path: "pkg/bundle/manifest", Level: levelDecisions, Pure: true},
-		{Path: "pkg/bundle/raw", Level: levelDecisions, Pure: true},
+		// A strategic merge needs the types of Kubernetes, which client-go's scheme lists.
+		{Path: "pkg/bundle/raw", Level: levelDecisions, Pure: true, May: []string{"k8s.io/client-go/kubernetes/scheme"}, OnlyFor: renderers},
 		{Path: "pkg/rollout", Level: levelDecisions, Pure: true},
 		{Path: "pkg/schedule", Level: levelDecisions, Pure: true},
 		{Path: "pkg/diff", Level: levelDecisions, Pure: true},
