@@ -1,6 +1,7 @@
 package helm
 
 import (
+	"errors"
 	"regexp"
 	"slices"
 	"strconv"
@@ -39,7 +40,9 @@ func lastReason(text string) string {
 var quotedValues = []*regexp.Regexp{
 	regexp.MustCompile(`(parsing )"(?:[^"\\]|\\.)*"`),
 	regexp.MustCompile(`()'(?:[^'\\]|\\.)*'( is not valid| does not match)`),
-	regexp.MustCompile(`(cannot unmarshal !!\w+ )\x60[^\x60]*\x60`),
+	regexp.MustCompile(`(cannot (?:unmarshal|decode) !!\w+ )\x60[^\x60]*\x60`),
+	regexp.MustCompile(`(unknown anchor )'.*'( referenced)`),
+	regexp.MustCompile(`(invalid map key: ).*()`),
 	regexp.MustCompile(`(unable to cast )"(?:[^"\\]|\\.)*"`),
 	regexp.MustCompile(`(can't convert |invalid syntax: )"(?:[^"\\]|\\.)*"`),
 }
@@ -86,4 +89,13 @@ func schemaReport(text string) string {
 	}
 	flush()
 	return withoutValues(strings.Join(out, "\n"))
+}
+
+// unquoted removes values from a fault about what a template printed.
+func unquoted(err error) error {
+	var f *manifest.Fault
+	if errors.As(err, &f) && f.Code == manifest.InvalidYAML {
+		f.Message = withoutValues(f.Message)
+	}
+	return err
 }

@@ -217,7 +217,7 @@ func (r Release) objects(c *loaded, printed map[string]string) ([]manifest.Objec
 		}
 		found, err := manifest.Decode(c.file(name), []byte(printed[name]), manifest.Options{Lenient: true, MaxObjects: r.MaxObjects, Printed: true})
 		if err != nil {
-			return nil, err
+			return nil, unquoted(err)
 		}
 		objects = append(objects, found...)
 		if r.MaxObjects > 0 && len(objects) > r.MaxObjects {

@@ -37,16 +37,36 @@ type ValuesInput struct {
 const (
 	// labelReference is a whole value that stands for a cluster's label, or "".
 	labelReference = "global.fleet.clusterLabels."
-	// maxTemplateOutput bounds what a value template may print.
-	maxTemplateOutput = 1 << 20
 	// maxValuesDepth bounds nesting.
 	maxValuesDepth = 200
 )
 
 // ReadValues merges, substitutes and executes. Maps merge deeply, lists
-// replace, and null stays null, so that it removes a chart's default.
+// replace, and null stays null, so that it removes a chart's default. Only what
+// the bundle says is executed: documents from ConfigMaps and Secrets are data.
 func ReadValues(files []bundle.File, in ValuesInput) (map[string]any, error) {
-	values, err := inline(in.Inline)
+	values, err := written(files, in)
+	if err != nil {
+		return nil, err
+	}
+	for _, from := range []struct {
+		name      string
+		documents [][]byte
+	}{{"hubValuesFrom", in.Hub}, {"helm.valuesFrom", in.Late}} {
+		for i, document := range from.documents {
+			read, err := readDocument(fmt.Sprintf("%s[%d]", from.name, i), document)
+			if err != nil {
+				return nil, err
+			}
+			values = merge(values, read)
+		}
+	}
+	return values, checkDepth(values, "values")
+}
+
+// written are the values that stand in the bundle.
+func written(files []bundle.File, in ValuesInput) (map[string]any, error) {
+	values, err := readDocument("helm.values", in.Inline)
 	if err != nil {
 		return nil, err
 	}
@@ -70,18 +90,22 @@ func ReadValues(files []bundle.File, in ValuesInput) (map[string]any, error) {
 	return preProcess(values, in)
 }
 
-func inline(data []byte) (map[string]any, error) {
+// readDocument reads values that are no file of the bundle.
+func readDocument(source string, data []byte) (map[string]any, error) {
 	values := map[string]any{}
 	if len(data) == 0 {
 		return values, nil
 	}
+	if err := manifest.CheckAliases("", data); err != nil {
+		return nil, manifest.NewFault("", 0, manifest.InvalidValues, "%s: %s", source, withoutValues(err.Error()))
+	}
 	if err := yaml.Unmarshal(data, &values); err != nil {
-		return nil, manifest.NewFault("", 0, manifest.InvalidValues, "helm.values: %v", err)
+		return nil, manifest.NewFault("", 0, manifest.InvalidValues, "%s: %s", source, withoutValues(err.Error()))
 	}
 	if values == nil {
 		values = map[string]any{}
 	}
-	return values, checkDepth(values, "helm.values")
+	return values, checkDepth(values, source)
 }
 
 func valuesFile(files []bundle.File, name string) (map[string]any, error) {
@@ -94,7 +118,9 @@ func valuesFile(files []bundle.File, name string) (map[string]any, error) {
 	}
 	values := map[string]any{}
 	if err := yaml.Unmarshal(files[i].Data, &values); err != nil {
-		return nil, manifest.YAMLFault(name, err)
+		fault := manifest.YAMLFault(name, err)
+		fault.Message = withoutValues(fault.Message)
+		return nil, fault
 	}
 	return values, checkDepth(values, name)
 }
@@ -242,18 +268,6 @@ func functions() texttemplate.FuncMap {
 	for _, name := range []string{"env", "expandenv", "getHostByName", "include", "tpl"} {
 		delete(f, name)
 	}
+	boundFunctions(f)
 	return f
-}
-
-// bounded is a buffer that refuses to grow beyond left.
-type bounded struct {
-	bytes.Buffer
-	left int
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	if b.left -= len(p); b.left < 0 {
-		return 0, fmt.Errorf("prints more than %d bytes", maxTemplateOutput)
-	}
-	return b.Buffer.Write(p)
 }

@@ -71,21 +71,3 @@ func TestValueErrorsDoNotShowValues(t *testing.T) {
 		}
 	}
 }
-
-// FuzzValues wants no panic and bounded output, whatever is written into a template.
-func FuzzValues(f *testing.F) {
-	for _, seed := range []string{`${ .ClusterName }`, `${ range .ClusterLabels }${ . }${ end }`, `${`, `{a: ${ toJson .ClusterValues }}`, `${ list 1 2 | join "," }`, `${ template "x" }`, `&a [*a]`, "\xff${ }"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		for _, hungry := range []string{"until", "repeat", "seq", "gen", "htpasswd", "bcrypt", "scrypt", "derive", "indent", "rand", "Regex", "regex", "abbrev", "wrap", "substr", "range", "template", "crypt"} {
-			if strings.Contains(text, hungry) {
-				return // what needs the child's limits is tested there
-			}
-		}
-		values, err := helm.ReadValues(nil, helm.ValuesInput{Templates: map[string]string{"a": text}, Context: context()})
-		if (err == nil) == (values == nil) {
-			t.Errorf("%q: values %v and error %v", text, values, err)
-		}
-	})
-}
