@@ -154,15 +154,8 @@ func (w *workshop) factsOf(c targets.Cluster) renderer.Facts {
 
 // inputsFor are what the hub would render.
 func inputsFor(b *bundle.Bundle, d decision, facts renderer.Facts) renderer.Inputs {
-	in := renderer.Inputs{
+	return renderer.Inputs{
 		Bundle: b.Name, Kind: bundle.KindOf(b.Files, d.Options), Files: b.Files,
 		Options: d.Options, Context: d.Context, Facts: facts,
 	}
-	if in.Context == nil && renderer.NeedsContext(b.Files, d.Options) {
-		in.Context = &targets.Context{
-			ClusterNamespace: d.cluster.Workspace, ClusterName: d.cluster.Name,
-			ClusterLabels: d.cluster.Labels, ClusterAnnotations: d.cluster.Annotations, ClusterValues: d.cluster.TemplateValues,
-		}
-	}
-	return in
 }

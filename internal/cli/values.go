@@ -26,7 +26,7 @@ type keyed struct {
 }
 
 func (o objects) add(object unstructured.Unstructured, data map[string][]byte) error {
-	whole, err := json.Marshal(plainData(object, data))
+	whole, err := json.Marshal(copyOf(object, data))
 	if err != nil {
 		return errors.New("it cannot be encoded")
 	}
@@ -34,14 +34,22 @@ func (o objects) add(object unstructured.Unstructured, data map[string][]byte) e
 	return nil
 }
 
-// plainData is the object as an API server stores it: without stringData.
-func plainData(object unstructured.Unstructured, data map[string][]byte) map[string]any {
-	fields := object.DeepCopy().Object
-	if _, ok := fields["stringData"]; ok {
-		delete(fields, "stringData")
-		fields["data"] = data // JSON writes bytes as base64
+// copyOf is the object as the hub sends it to clusters: its name and what it
+// holds. Labels and annotations speak of the hub.
+func copyOf(object unstructured.Unstructured, data map[string][]byte) map[string]any {
+	out := map[string]any{"apiVersion": "v1", "kind": object.GetKind(), "metadata": map[string]any{"name": object.GetName()}}
+	for _, field := range []string{"immutable", "data", "binaryData"} {
+		if value, ok := object.Object[field]; ok {
+			out[field] = value
+		}
 	}
-	return fields
+	if object.GetKind() == "Secret" {
+		out["data"] = data // stringData is in it; JSON writes bytes as base64
+		if out["type"] = object.Object["type"]; out["type"] == nil {
+			out["type"] = "Opaque" // as the API server says
+		}
+	}
+	return out
 }
 
 // elsewhere says that what a bundle deploys is not decided by the files alone:
@@ -85,7 +93,10 @@ func (o objects) fill(in *renderer.Inputs, workspace string) error {
 // fillHub reads hubValuesFrom and downstreamResources in the workspace.
 func (o objects) fillHub(in *renderer.Inputs, workspace string) error {
 	for _, ref := range bundle.OrderValues(in.Options.HubValuesFrom) {
-		ref.Namespace = workspace // never another workspace's
+		if ref.Namespace != "" && ref.Namespace != workspace {
+			return missing("hubValuesFrom: %s %s lies in namespace %s; on the hub values are read from the bundle's own workspace %s only", ref.Kind, ref.Name, ref.Namespace, workspace)
+		}
+		ref.Namespace = workspace
 		values, known, err := o.values("hubValuesFrom", ref)
 		if err != nil {
 			return err
@@ -120,6 +131,9 @@ func (o objects) values(option string, ref bundle.ValuesRef) (values json.RawMes
 	var document map[string]any
 	if err := yaml.Unmarshal(text, &document); err != nil {
 		return nil, true, missing("%s: key %s of %s %s in %s holds no YAML map", option, ref.Key, ref.Kind, ref.Name, ref.Namespace)
+	}
+	if document == nil { // empty, or only comments
+		return json.RawMessage("{}"), true, nil
 	}
 	values, err = json.Marshal(document)
 	return values, true, err
