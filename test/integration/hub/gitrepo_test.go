@@ -12,6 +12,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/clock"
 	testingclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -67,7 +68,7 @@ func (f *follower) start() {
 	f.status.SetView(f.composer)
 	f.repos = gitrepo.New(f.client, gitrepo.Options{
 		Live: f.client, Mirrors: mirrors, Deployer: f.deployer, Status: f.status, Hooks: gitrepo.NewHooks(), Clock: f.looks,
-		Charts: charts.New(charts.Options{CacheDir: f.t.TempDir(), FreshFor: time.Nanosecond}),
+		Charts: charts.New(charts.Options{FreshFor: time.Nanosecond, RetryDelay: time.Millisecond}),
 	})
 	f.bundles = bundle.New(f.client, f.deployer, f.repos.Reread, f.status.BundleRefused)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(f.t.Context()))
@@ -137,9 +138,11 @@ func (f *follower) repo() *v1alpha1.GitRepo {
 
 func (f *follower) edit(change func(*v1alpha1.GitRepo)) {
 	f.t.Helper()
-	g := f.repo()
-	change(g)
-	check(f.t, f.api.Update(f.t.Context(), g))
+	check(f.t, retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		g := f.repo()
+		change(g)
+		return f.api.Update(f.t.Context(), g)
+	}))
 	f.ask()
 }
 

@@ -214,8 +214,9 @@ type hub struct {
 	deployer  *distribution.Deployer
 	clock     *testingclock.FakePassiveClock
 	rendered  atomic.Int64
-	rendering func()             // called in every render, if set
-	status    *status.Controller // told of what changes, if there is one
+	rendering func()              // called in every render, if set
+	archives  map[string][]string // objects of fetched charts, by the archive's digest
+	status    *status.Controller  // told of what changes, if there is one
 
 	mu    sync.Mutex // guards dirty
 	dirty map[string]bool
@@ -519,6 +520,12 @@ func (h *hub) render(_ context.Context, in renderer.Inputs) (content.Item, error
 	}
 	item := content.Item{Version: content.Version, Kind: content.KindManifests, Bundle: in.Bundle, Options: renderer.ContentOptions(in)}
 	for _, f := range in.Files {
+		if strings.HasPrefix(f.Path, ".muster/charts/") {
+			for _, made := range filesOf(h.archives[digestOf(f.Data)]) {
+				check(h.t, renderFile(&item, in, made, n))
+			}
+			continue
+		}
 		if err := renderFile(&item, in, f, n); err != nil {
 			return item, &renderer.Problem{Problem: bundle.Problem{File: f.Path, Message: err.Error()}}
 		}
