@@ -7,8 +7,34 @@ import (
 	"strings"
 )
 
-// wholeQuestions together ask for all there is to know about a cluster.
-var wholeQuestions = []string{"everything", "clusterLabels"}
+// Questions that together ask for all there is to know about a cluster.
+const (
+	allCapabilities = "everything"
+	allLabels       = "clusterLabels"
+)
+
+// Bounds of what is kept of a render's questions: they are stored with content,
+// and every cluster is asked them.
+const (
+	maxQuestions     = 200
+	maxQuestionBytes = 16 << 10
+)
+
+// bounded gives back answers to all there is in the place of too many.
+func bounded(answers map[string]string, f Facts) map[string]string {
+	size := 0
+	for question, answer := range answers {
+		size += len(question) + len(answer)
+	}
+	if len(answers) <= maxQuestions && size <= maxQuestionBytes {
+		return answers
+	}
+	few := map[string]string{allCapabilities: f.Answer(allCapabilities)}
+	if labels, asked := answers[allLabels]; asked {
+		few[allLabels] = labels
+	}
+	return few
+}
 
 // ofFailure are the answers of a failed render: those it tells of, or all there
 // are, since it may have failed because of any.
@@ -16,11 +42,7 @@ func ofFailure(told map[string]string, f Facts) map[string]string {
 	if told != nil {
 		return told
 	}
-	all := map[string]string{}
-	for _, question := range wholeQuestions {
-		all[question] = f.Answer(question)
-	}
-	return all
+	return map[string]string{allCapabilities: f.Answer(allCapabilities), allLabels: f.Answer(allLabels)}
 }
 
 // joined are the answers of two renders of the same inputs.

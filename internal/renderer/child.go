@@ -56,8 +56,8 @@ func ServeChild(stdin io.Reader, stdout io.Writer) int {
 	}
 	c := child{limits: h.Limits, out: out}
 	for {
-		var r request
-		if err := readFrame(in, maxRequest, &r); errors.Is(err, io.EOF) {
+		r, err := readRequest(in)
+		if errors.Is(err, io.EOF) {
 			return exitOK
 		} else if err != nil {
 			return quit(err)
@@ -123,10 +123,11 @@ func (c child) answer(r request) (retire bool, err error) {
 
 func (c child) respond(j job) response {
 	done, err := j.runSafely()
+	answers := bounded(done.answers, j.inputs.Facts)
 	if err != nil {
-		return response{Fault: faultOf(err), Answers: done.answers, Retire: true}
+		return response{Fault: faultOf(err), Answers: answers, Retire: true}
 	}
-	return response{Item: &done.item, Files: done.files, Origins: done.origins, Answers: done.answers, Retire: done.tainted || grown(c.limits)}
+	return response{Item: &done.item, Files: done.files, Origins: done.origins, Answers: answers, Retire: done.tainted || grown(c.limits)}
 }
 
 // grown tells whether this process holds so much memory that a fresh one is cheaper.

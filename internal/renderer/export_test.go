@@ -30,5 +30,5 @@ func (m Memo) Get(digest string, now time.Time) bool {
 	return ok
 }
 
-// WholeQuestions are asked by a failure that nobody knows the reason of.
-var WholeQuestions = wholeQuestions
+// OfFailure are the answers of a failure that nobody knows the reason of.
+func OfFailure(f Facts) map[string]string { return ofFailure(nil, f) }

@@ -117,13 +117,30 @@ func TestAHitLimitIsRememberedForEveryCluster(t *testing.T) {
 	}
 }
 
+// A chart that asks without end is told apart by all capabilities instead: its
+// questions are stored, and asked for every cluster.
+func TestTooManyQuestionsBecomeOne(t *testing.T) {
+	pool := newPool(t, renderer.Options{})
+	in := chartThat(`{{ range until 5000 }}{{ $.Capabilities.APIVersions.Has (printf "example%d.com/v1" .) }}{{ end }}`)
+	var last renderer.Facts
+	for _, last = range manyFacts(3) {
+		in.Facts = last
+		item := mustRender(t, pool.Render, in)
+		if len(item.Answers) != 1 || !last.Agrees(item.Answers) {
+			t.Fatalf("got %d answers, want one that agrees", len(item.Answers))
+		}
+	}
+	in.Facts.Labels = map[string]string{"other": "label"}
+	mustRender(t, pool.Render, in)
+	if got := pool.Renders(); got != 3 {
+		t.Errorf("%d renders of 3 sets of capabilities, want 3", got)
+	}
+}
+
 // What nobody knows the reason of may have had any fact for one.
 func TestEveryFactCountsInWhatAFailureIsTakenToHaveAsked(t *testing.T) {
 	base := manyFacts(1)[0]
-	answers := map[string]string{}
-	for _, question := range renderer.WholeQuestions {
-		answers[question] = base.Answer(question)
-	}
+	answers := renderer.OfFailure(base)
 	if !base.Agrees(answers) {
 		t.Fatal("facts do not agree with themselves")
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/muster-dev/muster/pkg/bundle"
 	"github.com/muster-dev/muster/pkg/bundle/manifest"
 	"github.com/muster-dev/muster/pkg/content"
 )
@@ -13,7 +14,7 @@ import (
 // The conversation between parent and child: frames of a 4-byte big-endian
 // length and JSON. The parent says hello with the limits, the child answers
 // what it could set up, then requests and responses alternate until the parent
-// closes stdin.
+// closes stdin. The files of a request follow its frame.
 
 // maxRequest bounds a request; bundles are bounded far below by their readers.
 const maxRequest = 256 << 20
@@ -26,8 +27,12 @@ type helloAnswer struct {
 	Confinement Confinement `json:"confinement"`
 }
 
+// request is followed by the bytes of the inputs' files, one after another: as
+// they are, since their encoding would take more memory than they do.
 type request struct {
 	Inputs Inputs `json:"inputs"`
+	// Sizes of the files that follow, in the order of Inputs.Files.
+	Sizes []int `json:"sizes"`
 	// Trace renders file by file and names each on stderr, to find the one that breaks a limit.
 	Trace bool `json:"trace,omitempty"`
 	// Files asks in which file each object stands, and what made its volatile values.
@@ -45,6 +50,40 @@ type response struct {
 	Fault   *manifest.Fault   `json:"fault,omitempty"`
 	// Retire says that the child ends now: it could influence the next bundle, or has grown.
 	Retire bool `json:"retire,omitempty"`
+}
+
+func writeRequest(w io.Writer, r request) error {
+	files := r.Inputs.Files
+	r.Inputs.Files, r.Sizes = make([]bundle.File, len(files)), make([]int, len(files))
+	for i, f := range files {
+		r.Inputs.Files[i].Path, r.Sizes[i] = f.Path, len(f.Data)
+	}
+	if err := writeFrame(w, r); err != nil {
+		return err
+	}
+	for _, f := range files {
+		if _, err := w.Write(f.Data); err != nil {
+			return fmt.Errorf("write %s: %w", f.Path, err)
+		}
+	}
+	return nil
+}
+
+func readRequest(from io.Reader) (r request, err error) {
+	if err := readFrame(from, maxRequest, &r); err != nil {
+		return r, err
+	}
+	room := maxRequest
+	for i, size := range r.Sizes {
+		if room -= size; i >= len(r.Inputs.Files) || size < 0 || room < 0 {
+			return r, fmt.Errorf("read files: %d bytes for file %d of %d", size, i, len(r.Inputs.Files))
+		}
+		r.Inputs.Files[i].Data = make([]byte, size)
+		if _, err := io.ReadFull(from, r.Inputs.Files[i].Data); err != nil {
+			return r, fmt.Errorf("read files: %w", err)
+		}
+	}
+	return r, nil
 }
 
 func writeFrame(w io.Writer, v any) error {

@@ -7,11 +7,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/muster-dev/muster/internal/renderer"
+	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/bundle"
 	"github.com/muster-dev/muster/pkg/bundle/manifest"
 )
@@ -117,6 +120,34 @@ func TestHostileInputsAreRefusedWithinLimits(t *testing.T) {
 			in: archiveInputs(t, 200<<20), opts: limits,
 			code: manifest.LimitExceeded, file: "bomb.tgz", says: "more than 32 MiB",
 		},
+		"kustomizations that multiply": {
+			in: kustomizeInputs(multiplying(13)...), opts: limits,
+			code: manifest.LimitExceeded, file: "k3/kustomization.yaml", says: "more than 1000 kustomizations",
+		},
+		"objects in a kustomization": {
+			in: kustomizeInputs(file("kustomization.yaml", "resources: [many.yaml]"), file("many.yaml", manyObjects(25_000))), opts: renderer.Options{CPU: time.Second, Wall: time.Minute},
+			code: manifest.LimitExceeded, file: "kustomization.yaml", says: "CPU",
+		},
+		"a patch that copies": {
+			in: overlaid(rawInputs(file("a.yaml", configMap("a")), file("overlays/x/a_patch.yaml", copying(40)))), opts: renderer.Options{CPU: 20 * time.Second, MemoryBytes: 256 << 20},
+			code: manifest.LimitExceeded, file: "overlays/x/a_patch.yaml", says: "memory",
+		},
+		"aliases in a patch": {
+			in: overlaid(rawInputs(file("a.yaml", configMap("a")), file("overlays/x/a_patch.yaml", aliasBomb()))), opts: limits,
+			code: manifest.LimitExceeded, file: "overlays/x/a_patch.yaml", says: "aliases",
+		},
+		"thousands of random values": {
+			in: helmInputs("", template(configMap("x")+"{{ range until 2000 }}\n  k{{ . }}: {{ randAlpha 9 }}{{ end }}")...), opts: limits,
+			code: manifest.LimitExceeded, file: "templates/bomb.yaml", says: "2000 values",
+		},
+		"a template in a fetched chart": {
+			in: fetched(t, "{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}"), opts: renderer.Options{CPU: time.Second, Wall: time.Minute},
+			code: manifest.LimitExceeded, file: "bomb-1.0.0.tgz/templates/bomb.yaml", says: "CPU",
+		},
+		"an object from the hub": {
+			in: fromTheHub(rawInputs(file("a.yaml", configMap("a")))), opts: limits,
+			code: manifest.InvalidObject, file: "downstreamResources",
+		},
 		"a name with a path in it": {
 			in: rawInputs(file("a.yaml", configMap("../../x"))), opts: limits,
 			code: manifest.InvalidObject, file: "a.yaml",
@@ -157,6 +188,46 @@ func TestABombDoesNotDisturbTheNextBundle(t *testing.T) {
 	}
 }
 
+// multiplying are n directories of which each includes the next one twice.
+func multiplying(n int) []bundle.File {
+	files := []bundle.File{file("kustomization.yaml", "resources: [k0]")}
+	for i := range n - 1 {
+		files = append(files, file(fmt.Sprintf("k%d/kustomization.yaml", i), fmt.Sprintf("resources: [../k%d, ../k%d]", i+1, i+1)))
+	}
+	return append(files, file(fmt.Sprintf("k%d/kustomization.yaml", n-1), "namePrefix: x-"))
+}
+
+// copying is a JSON patch that doubles a value n times.
+func copying(n int) string {
+	var text strings.Builder
+	text.WriteString("- {op: add, path: /data, value: {a: {b: '" + strings.Repeat("x", 1000) + "'}}}\n")
+	for i := range n {
+		fmt.Fprintf(&text, "- {op: copy, from: /data, path: /data/a/c%d}\n", i)
+	}
+	return text.String()
+}
+
+func overlaid(in renderer.Inputs) renderer.Inputs {
+	in.Options.YAML = &v1alpha1.YAMLOptions{Overlays: []string{"x"}}
+	return in
+}
+
+func fromTheHub(in renderer.Inputs) renderer.Inputs {
+	in.Copied = raw(`{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "../../x"}}`)
+	return in
+}
+
+// fetched is a chart from a registry with this template.
+func fetched(t *testing.T, text string) renderer.Inputs {
+	t.Helper()
+	in := withChart(helmInputs(""), "oci://example.com/charts/bomb")
+	version := "1.0.0"
+	in.Options.Helm.Version = &version
+	ref := bundle.ChartRef{Chart: "oci://example.com/charts/bomb", Version: version}
+	in.Files = []bundle.File{{Path: ref.File(), Data: chartArchive(t, map[string][]byte{"bomb/Chart.yaml": []byte(chartYAML), "bomb/templates/bomb.yaml": []byte(text)})}}
+	return in
+}
+
 func manyObjects(n int) string {
 	var text strings.Builder
 	for i := range n {
@@ -183,25 +254,31 @@ func withDir(in renderer.Inputs, dir string) renderer.Inputs {
 // archiveInputs is a chart whose archive of a few KiB holds size zeros.
 func archiveInputs(t *testing.T, size int64) renderer.Inputs {
 	t.Helper()
+	files := map[string][]byte{"bomb/Chart.yaml": []byte(chartYAML)}
+	zeros := make([]byte, 4<<20)
+	for i := range size / int64(len(zeros)) {
+		files[fmt.Sprintf("bomb/files/%d", i)] = zeros
+	}
+	in := withChart(helmInputs(""), "bomb.tgz")
+	in.Files = []bundle.File{{Path: "bomb.tgz", Data: chartArchive(t, files)}}
+	return in
+}
+
+func chartArchive(t *testing.T, files map[string][]byte) []byte {
+	t.Helper()
 	var data bytes.Buffer
 	zip := gzip.NewWriter(&data)
 	archive := tar.NewWriter(zip)
-	write := func(name string, size int64, content []byte) {
-		if err := archive.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: size, Typeflag: tar.TypeReg}); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := archive.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(files[name])), Typeflag: tar.TypeReg}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := archive.Write(content); err != nil {
+		if _, err := archive.Write(files[name]); err != nil {
 			t.Fatal(err)
 		}
-	}
-	write("bomb/Chart.yaml", int64(len(chartYAML)), []byte(chartYAML))
-	for i := range size / (4 << 20) {
-		write(fmt.Sprintf("bomb/files/%d", i), 4<<20, make([]byte, 4<<20))
 	}
 	if err := errors.Join(archive.Close(), zip.Close()); err != nil {
 		t.Fatal(err)
 	}
-	in := withChart(helmInputs(""), "bomb.tgz")
-	in.Files = []bundle.File{{Path: "bomb.tgz", Data: data.Bytes()}}
-	return in
+	return data.Bytes()
 }

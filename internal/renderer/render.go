@@ -67,7 +67,7 @@ func (j job) run() (rendered, error) {
 		if err := j.checkNames(first, again); err != nil {
 			return done, err
 		}
-		if err := markVolatile(first.finished, again.finished); err != nil {
+		if err := markVolatile(first, again); err != nil {
 			return done, err
 		}
 	}
@@ -127,6 +127,9 @@ func outputSize(objects []content.Object) int64 {
 	var size int64
 	for _, o := range objects {
 		size += int64(len(o.Manifest)) + int64(len(o.Key)) + 64
+		for _, pointer := range o.Volatile {
+			size += int64(len(pointer)) + 4
+		}
 	}
 	return size
 }

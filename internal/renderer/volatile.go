@@ -12,10 +12,14 @@ import (
 	"github.com/muster-dev/muster/pkg/content"
 )
 
+// maxVolatile values of one object: no secret has so many.
+const maxVolatile = 1000
+
 // markVolatile compares two renders of the same inputs and lists in the first
 // what differs: random values, times, generated certificates. Such values are
 // create-only on a cluster, so that an upgrade keeps a password.
-func markVolatile(first, second []content.Object) error {
+func markVolatile(p, again pass) error {
+	first, second := p.finished, again.finished
 	for i := range first {
 		if string(first[i].Manifest) == string(second[i].Manifest) {
 			continue
@@ -28,6 +32,9 @@ func markVolatile(first, second []content.Object) error {
 			return fmt.Errorf("compare renders of %s: %w", first[i].Key, err)
 		}
 		first[i].Volatile = differing("", a, b, nil)
+		if len(first[i].Volatile) > maxVolatile {
+			return manifest.NewFault(fileOfKeys(p.objects)[first[i].Key], 0, manifest.LimitExceeded, "%d values of %s differ when the chart is rendered again, at most %d are allowed", len(first[i].Volatile), first[i].Key, maxVolatile)
+		}
 		slices.Sort(first[i].Volatile)
 	}
 	return nil

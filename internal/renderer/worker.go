@@ -48,7 +48,8 @@ func startWorker(ctx context.Context, binary string, args []string, limits Limit
 		return nil, fmt.Errorf("start render process %s: %w", binary, err)
 	}
 	var answer helloAnswer
-	if err := w.exchange(ctx, hello{Limits: limits}, &answer, 4<<10); err != nil {
+	greet := func() error { return writeFrame(w.stdin, hello{Limits: limits}) }
+	if err := w.exchange(ctx, greet, &answer, 4<<10); err != nil {
 		detail := manifest.Clean(w.stderr.String())
 		return nil, fmt.Errorf("greet render process %s: %w (it said %q)", binary, err, detail)
 	}
@@ -56,11 +57,11 @@ func startWorker(ctx context.Context, binary string, args []string, limits Limit
 	return w, nil
 }
 
-// exchange sends one frame and reads one; when ctx ends first, or anything goes
+// exchange sends and reads one frame; when ctx ends first, or anything goes
 // wrong, the child's process group is killed and waited for.
-func (w *worker) exchange(ctx context.Context, send, receive any, limit int64) error {
+func (w *worker) exchange(ctx context.Context, send func() error, receive any, limit int64) error {
 	release := context.AfterFunc(ctx, w.kill)
-	err := writeFrame(w.stdin, send)
+	err := send()
 	if err == nil {
 		err = readFrame(w.stdout, limit, receive)
 	}
@@ -77,7 +78,7 @@ func (w *worker) render(ctx context.Context, r request) (response, error) {
 	w.served++
 	var resp response
 	// The JSON around the objects comes on top of their bytes.
-	err := w.exchange(ctx, r, &resp, w.limits.OutputBytes*2+1<<20)
+	err := w.exchange(ctx, func() error { return writeRequest(w.stdin, r) }, &resp, w.limits.OutputBytes*2+1<<20)
 	if err != nil {
 		return response{}, err
 	}

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/kustomize/kyaml/openapi"
 
 	"github.com/muster-dev/muster/pkg/bundle"
 	"github.com/muster-dev/muster/pkg/bundle/manifest"
@@ -59,6 +60,10 @@ func Build(files []bundle.File, opts Options) (Result, error) {
 	file, err := s.kustomization(dir, "")
 	if err != nil {
 		return Result{Tainted: s.tainted}, err
+	}
+	if s.tainted {
+		// The second render of a chart starts from what the first one started from.
+		defer openapi.ResetOpenAPI()
 	}
 	s.tell(file)
 	objects, err := build(s.files, dir, file, opts.MaxObjects)

@@ -13,8 +13,13 @@ import (
 	"github.com/muster-dev/muster/pkg/bundle/manifest"
 )
 
-// maxDepth of kustomizations that include each other.
-const maxDepth = 64
+const (
+	// maxDepth of kustomizations that include each other.
+	maxDepth = 64
+	// maxBuilt is how many kustomizations a build may build, each as often as it
+	// is included: two that include two that include two are a bomb.
+	maxBuilt = 1000
+)
 
 // scan walks from one kustomization to everything it reaches.
 type scan struct {
@@ -22,11 +27,13 @@ type scan struct {
 	dirs     map[string]bool
 	progress func(file string)
 	visited  map[string]bool
-	tainted  bool
+	// built counts what building a directory builds, itself included.
+	built   map[string]int
+	tainted bool
 }
 
 func newScan(files []bundle.File, progress func(string)) *scan {
-	s := &scan{files: map[string][]byte{}, dirs: map[string]bool{".": true}, visited: map[string]bool{}, progress: progress}
+	s := &scan{files: map[string][]byte{}, dirs: map[string]bool{".": true}, visited: map[string]bool{}, built: map[string]int{}, progress: progress}
 	for _, f := range files {
 		s.files[f.Path] = f.Data
 		for dir := path.Dir(f.Path); dir != "." && dir != "/"; dir = path.Dir(dir) {
@@ -88,7 +95,14 @@ func (s *scan) kustomization(dir, from string) (string, error) {
 		return "", manifest.YAMLFault(file, err)
 	}
 	k := kustomization{scan: s, file: file, dir: dir, body: folded(body).(map[string]any)}
-	return file, k.judge()
+	s.built[dir] = 1
+	if err := k.judge(); err != nil {
+		return "", err
+	}
+	if s.built[dir] > maxBuilt {
+		return "", manifest.NewFault(file, 0, manifest.LimitExceeded, "it includes more than %d kustomizations, counting each as often as it is included", maxBuilt)
+	}
+	return file, nil
 }
 
 // addManifests puts a chart's output in as a resource.
@@ -169,6 +183,7 @@ func (k kustomization) judgeIncludes() error {
 				if _, err := s.kustomization(target, k.file); err != nil {
 					return err
 				}
+				s.built[k.dir] += s.built[target]
 			}
 		}
 	}
