@@ -157,12 +157,15 @@ func TestASchemaOfOneBundleDoesNotReachTheNext(t *testing.T) {
 // Charts are rendered twice to find what is random; a schema that the first
 // render left behind would look like it.
 func TestASchemaLeavesTheSecondRenderOfAChartAlone(t *testing.T) {
-	in := helmInputs("", file("Chart.yaml", chartYAML), file("templates/d.yaml", deployment("[{name: a, image: 'a:1'}, {name: b, image: 'b:1'}]")),
-		file("kustomization.yaml", "resources: [base]\npatches: [{path: p.yaml}]"), file("p.yaml", deployment("[{name: b, image: 'b:2'}]")),
-		file("base/kustomization.yaml", "openapi: {path: schema.json}"), file("base/schema.json", otherSchema))
+	in := helmInputs("", file("Chart.yaml", chartYAML), file("kustomization.yaml", "resources: [plain, schema]"),
+		file("plain/kustomization.yaml", "resources: [d.yaml]\npatches: [{path: p.yaml}]"), file("plain/p.yaml", deployment("[{name: b, image: 'b:2'}]")),
+		file("plain/d.yaml", deployment("[{name: a, image: 'a:1'}, {name: b, image: 'b:1'}]")),
+		file("schema/kustomization.yaml", "openapi: {path: schema.json}\nconfigMapGenerator: [{name: c}]"), file("schema/schema.json", otherSchema))
 	item := mustRender(t, newPool(t, renderer.Options{}).Render, in)
-	if v := item.Objects[0].Volatile; v != nil {
-		t.Errorf("the second render differs in %v", v)
+	for _, o := range item.Objects {
+		if o.Volatile != nil {
+			t.Errorf("the second render of %s differs in %v", o.Key, o.Volatile)
+		}
 	}
 }
 
