@@ -266,6 +266,31 @@ func TestRegistryCredentialsDoNotLeave(t *testing.T) {
 	}
 }
 
+func TestAnonymousTokensNeedTLS(t *testing.T) {
+	var scope string
+	for realm, kind := range map[string]error{
+		"https://auth.example.org/token":    nil,
+		"http://auth.example.org/token":     charts.ErrUntrusted,
+		"http://registry.example.com/token": charts.ErrUntrusted,
+	} {
+		t.Run(realm, func(t *testing.T) {
+			r, other, plain := newTLSRegistry(t), newTLSServer(t), newServer(t)
+			r.push(t, "app", "1.0.0", archive(t, "app", "1.0.0"))
+			r.realm = realm
+			other.page("/token", tokens(&scope, true))
+			plain.page("/token", tokens(&scope, true))
+			options := impatient()
+			options.Dial = named(map[string]*server{
+				"registry.example.com:443": r.server, "registry.example.com:80": plain, "auth.example.org:443": other, "auth.example.org:80": plain,
+			})
+			_, err := charts.New(options).Fetch(t.Context(), bundle.ChartRef{Chart: "oci://registry.example.com/app"}, charts.Credential{CABundle: r.ca()})
+			if !errors.Is(err, kind) {
+				t.Errorf("got %v, want %v", err, kind)
+			}
+		})
+	}
+}
+
 func TestTokenServicesOfTheSameParty(t *testing.T) {
 	cases := map[string]struct {
 		registry, realm string

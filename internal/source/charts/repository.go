@@ -120,7 +120,7 @@ func (r *repository) archive(ctx context.Context, at found) ([]byte, error) {
 	return chart.archive(ctx, inside)
 }
 
-// locked implements place: the version has to be there still, and to be what it was.
+// locked implements place: the version has to be there still.
 func (r *repository) locked(ctx context.Context, lock v1alpha1.ChartLock) ([]byte, error) {
 	at, err := r.resolve(ctx)
 	if err != nil {
@@ -131,9 +131,6 @@ func (r *repository) locked(ctx context.Context, lock v1alpha1.ChartLock) ([]byt
 			Op: "fetch chart " + showText(lock.Chart) + " of", URL: show(r.base), Kind: ErrNotFound,
 			Detail: fmt.Sprintf("the locked version %s is not there any more", lock.Resolved), Hint: "resolve the chart again",
 		}
-	}
-	if at.digest != lock.Digest {
-		return nil, tampered("fetch chart "+showText(lock.Chart)+" "+lock.Resolved+" of", show(r.base), at.digest, lock.Digest)
 	}
 	if at.data != nil {
 		return at.data, nil

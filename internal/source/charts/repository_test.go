@@ -19,7 +19,7 @@ import (
 
 // SCENARIOS 90, for repositories and registries.
 func TestVersionsAreChosenAsHelmChooses(t *testing.T) {
-	offered := []string{"1.0.0", "1.2.0", "1.2.3", "1.10.0", "2.0.0", "2.1.0-rc.1", "1.2.4+build.7"}
+	offered := []string{"1.0.0", "1.2.0", "1.2.3", "1.10.0", "2.0.0", "2.1.0-rc.1", "1.2.4+build.7", "1.2.4+build.9"}
 	cases := map[string]struct {
 		version string
 		want    string
@@ -28,17 +28,17 @@ func TestVersionsAreChosenAsHelmChooses(t *testing.T) {
 	}{
 		"empty is the latest stable":           {"", "2.0.0", nil, nil},
 		"a star is the latest stable":          {"*", "2.0.0", nil, nil},
-		"a range takes its highest":            {">=1.0 <1.3", "1.2.4+build.7", nil, nil},
+		"a range takes its highest":            {">=1.0 <1.3", "1.2.4+build.9", nil, nil},
 		"a caret":                              {"^1.2.0", "1.10.0", nil, nil},
-		"a tilde":                              {"~1.2.0", "1.2.4+build.7", nil, nil},
-		"part of a version":                    {"1.2", "1.2.4+build.7", nil, nil},
+		"a tilde":                              {"~1.2.0", "1.2.4+build.9", nil, nil},
+		"part of a version":                    {"1.2", "1.2.4+build.9", nil, nil},
 		"exact":                                {"1.2.3", "1.2.3", nil, nil},
 		"exact with v":                         {"v1.2.3", "1.2.3", nil, nil},
 		"exact with build metadata":            {"1.2.4+build.7", "1.2.4+build.7", nil, nil},
 		"pre-releases only where one is named": {">=2.0.0-0", "2.1.0-rc.1", nil, nil},
 		"an exact pre-release":                 {"2.1.0-rc.1", "2.1.0-rc.1", nil, nil},
 		"no match":                             {"^3.1", "", charts.ErrNotFound, []string{"no version matches ^3.1", "2.0.0", "2.1.0-rc.1"}},
-		"no match in the middle":               {"1.5.0", "", charts.ErrNotFound, []string{"1.10.0", "1.2.4+build.7"}},
+		"no match in the middle":               {"1.5.0", "", charts.ErrNotFound, []string{"1.10.0", "1.2.4+build.9"}},
 		"invalid":                              {"one.two", "", charts.ErrInvalid, []string{`"one.two"`, "neither a version nor a constraint"}},
 	}
 	web := newServer(t)
@@ -260,6 +260,22 @@ func TestAnIndexMayNameARegistry(t *testing.T) {
 			}
 			if registry.heard("") {
 				t.Error("the repository's credentials reached the registry")
+			}
+		})
+	}
+}
+
+func TestARegistryThatAnIndexNamesGetsNoLogin(t *testing.T) {
+	web, registry := newServer(t), newTLSRegistry(t)
+	data := archive(t, "app", "1.0.0")
+	registry.push(t, "team/app", "1.0.0", data)
+	registry.basic = true
+	for name, digest := range map[string]string{"with digest": digestOf(data), "without": ""} {
+		t.Run(name, func(t *testing.T) {
+			web.file("/index.yaml", index(chartEntry{"app", "1.0.0", registry.ref("team/app") + ":1.0.0", digest}))
+			_, err := charts.New(impatient()).Fetch(t.Context(), bundle.ChartRef{Repo: web.URL, Chart: "app"}, login(registry.ca()))
+			if !errors.Is(err, charts.ErrUnauthorized) || registry.heard("") {
+				t.Errorf("got %v; login sent: %t", err, registry.heard(""))
 			}
 		})
 	}

@@ -57,9 +57,8 @@ type carrier struct {
 // RoundTrip implements http.RoundTripper.
 func (c carrier) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())
-	req.Header.Del("Authorization")
-	req.Header.Del("Referer") // a signed URL's query is a secret too
-	req.URL.User = nil
+	req.Header.Del("Authorization") // net/http makes one of user information in a redirect
+	req.Header.Del("Referer")       // a signed URL's query is a secret too
 	if c.authorization != "" && c.bound.covers(req.URL) {
 		req.Header.Set("Authorization", c.authorization)
 	}

@@ -1,6 +1,7 @@
 package charts_test
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"os"
@@ -33,6 +34,9 @@ func TestTamperedArchivesAreRefused(t *testing.T) {
 		}, charts.ErrTampered},
 		"repository, version withdrawn": {inRepository, func(web *server, _ *registry) {
 			web.publish(t, "", "app", "1.0.1")
+		}, charts.ErrNotFound},
+		"repository, version withdrawn for one that sorts alike": {inRepository, func(web *server, _ *registry) {
+			web.publish(t, "", "app", "1.0.0+b2")
 		}, charts.ErrNotFound},
 		"archive URL":                                {inArchive, func(web *server, _ *registry) { web.file("/app-1.0.0.tgz", evil) }, charts.ErrTampered},
 		"archive URL, withdrawn":                     {inArchive, func(web *server, _ *registry) { web.page("/app-1.0.0.tgz", http.NotFound) }, charts.ErrNotFound},
@@ -92,6 +96,25 @@ func inArchive(web *server, _ *registry) bundle.ChartRef {
 
 func inRegistry(_ *server, r *registry) bundle.ChartRef {
 	return bundle.ChartRef{Chart: r.ref("app"), Version: "1.0.0"}
+}
+
+func TestAPinnedManifestIsVerifiedWhole(t *testing.T) {
+	r := newRegistry(t)
+	pin := r.push(t, "app", "1.0.0", archive(t, "app", "1.0.0"))
+	ref := bundle.ChartRef{Chart: r.ref("app") + "@" + pin}
+	config := digestOf([]byte(`{"name":"app","version":"1.0.0","apiVersion":"v2"}`))
+	cases := map[string]func(){
+		"the config":   func() { r.blobs[config] = []byte(`{"name":"app","version":"9.9.9"}`) },
+		"the manifest": func() { r.manifests[pin] = manifest{mediaManifest, bytes.ToUpper(r.manifests[pin].text)} },
+	}
+	for _, name := range []string{"the config", "the manifest"} {
+		t.Run(name, func(t *testing.T) {
+			cases[name]()
+			if _, err := charts.New(impatient()).Resolve(t.Context(), ref, plainHTTP); !errors.Is(err, charts.ErrTampered) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
 }
 
 func TestAnArchiveHasToBeWhatTheIndexPromises(t *testing.T) {
