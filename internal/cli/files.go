@@ -25,9 +25,9 @@ type fileFlags struct {
 }
 
 func (f *fileFlags) bind(c *cobra.Command) {
-	c.Flags().StringArrayVar(&f.Paths, "path", nil, "directory of bundles, relative to DIR, as in a GitRepo's paths; repeatable (default: the GitRepo's, else all of DIR)")
-	c.Flags().StringVar(&f.Repo, "repo", "", "GitRepo of the inventory to take, else the prefix of bundle names (default: the only GitRepo, else the name of DIR)")
-	c.Flags().StringArrayVar(&f.Inventory, "inventory", nil, "file with Clusters, ClusterGroups, GitRepos and more, ours or fleet.cattle.io's, - for standard input; repeatable")
+	c.Flags().StringArrayVar(&f.Paths, "path", nil, "`directory` of bundles, relative to DIR, as in a GitRepo's paths; repeatable (default: the GitRepo's, else all of DIR)")
+	c.Flags().StringVar(&f.Repo, "repo", "", "GitRepo of the inventory to take, by `name`, else the prefix of bundle names (default: the only GitRepo, else the name of DIR)")
+	c.Flags().StringArrayVar(&f.Inventory, "inventory", nil, "`file` with Clusters, ClusterGroups, GitRepos and more, ours or fleet.cattle.io's, - for standard input; repeatable")
 	// A flag that exists can be marked.
 	_ = c.MarkFlagFilename("inventory", "yaml", "yml", "json")
 }
@@ -41,10 +41,10 @@ type renderFlags struct {
 }
 
 func (f *renderFlags) bind(c *cobra.Command) {
-	c.Flags().StringVar(&f.KubeVersion, "kube-version", "", "Kubernetes version that charts see, such as v1.36.0 (default: the cluster's in the inventory)")
-	c.Flags().StringSliceVar(&f.APIVersions, "api-versions", nil, "API versions that charts see, such as monitoring.coreos.com/v1 (default: the cluster's in the inventory, else Kubernetes' own)")
+	c.Flags().StringVar(&f.KubeVersion, "kube-version", "", "Kubernetes `version` that charts see, such as v1.36.0 (default: the cluster's in the inventory)")
+	c.Flags().StringSliceVar(&f.APIVersions, "api-versions", nil, "API `versions` that charts see, such as monitoring.coreos.com/v1 (default: the cluster's in the inventory, else Kubernetes' own)")
 	c.Flags().BoolVar(&f.FetchCharts, "fetch-charts", false, "fetch charts that are not in the repository, without credentials, and keep them in the user's cache directory")
-	c.Flags().IntVar(&f.Workers, "workers", 0, "renders at once (default: one per processor, at most 4)")
+	c.Flags().IntVar(&f.Workers, "workers", 0, "how many renders run at once (default: one per processor, at most 4)")
 }
 
 // fleet is a repository and an inventory, read and matched like on a hub.
@@ -95,7 +95,8 @@ func directory(dir string) error {
 }
 
 // choose picks the GitRepo of the inventory.
-func (f *fileFlags) choose(repos []v1alpha1.GitRepo) (*v1alpha1.GitRepo, error) {
+func (f *fileFlags) choose(all []v1alpha1.GitRepo) (*v1alpha1.GitRepo, error) {
+	repos := all
 	if f.Repo != "" {
 		repos = slices.DeleteFunc(slices.Clone(repos), func(r v1alpha1.GitRepo) bool {
 			return r.Name != f.Repo && r.Namespace+"/"+r.Name != f.Repo
@@ -103,7 +104,7 @@ func (f *fileFlags) choose(repos []v1alpha1.GitRepo) (*v1alpha1.GitRepo, error) 
 	}
 	switch len(repos) {
 	case 0:
-		return nil, nil
+		return nil, f.misspelt(all)
 	case 1:
 		return &repos[0], nil
 	}
@@ -112,6 +113,18 @@ func (f *fileFlags) choose(repos []v1alpha1.GitRepo) (*v1alpha1.GitRepo, error) 
 		names = append(names, r.Namespace+"/"+r.Name)
 	}
 	return nil, usagef("the inventory has several GitRepos: choose one with --repo (%s)", strings.Join(names, ", "))
+}
+
+// misspelt refuses a name that is nearly a GitRepo's; any other is a prefix of names.
+func (f *fileFlags) misspelt(repos []v1alpha1.GitRepo) error {
+	var names []string
+	for _, r := range repos {
+		names = append(names, r.Name)
+	}
+	if near := nearest(f.Repo, names); f.Repo != "" && near != "" {
+		return unknown("GitRepo", f.Repo, names)
+	}
+	return nil
 }
 
 // repoFor is what Load is told: the GitRepo, or one that targets every cluster.

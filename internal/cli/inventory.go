@@ -49,7 +49,10 @@ func readInventory(files []string, in io.Reader) (inventory, error) {
 		facts: map[string]renderer.Facts{}, mappings: map[string][]targets.Mapping{}, policies: map[string][]targets.Policy{},
 		workspaces: map[string]map[string]string{}, objects: objects{}, seen: map[string]string{},
 	}
-	for _, file := range files {
+	for i, file := range files {
+		if slices.Contains(files[:i], file) {
+			continue // completion parses flags twice, and nobody means it twice
+		}
 		data, err := readBounded(file, in)
 		if err != nil {
 			return inv, fmt.Errorf("read inventory %s: %w", file, err)

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/bundle"
 	"github.com/muster-dev/muster/pkg/targets"
 	"github.com/spf13/cobra"
@@ -95,7 +94,7 @@ func (f *fleet) pairs() []pair {
 	pairs := []pair{}
 	for i := range f.read.Bundles {
 		b := &f.read.Bundles[i]
-		for _, m := range f.matches(b) {
+		for m := range f.explained(b) {
 			pairs = append(pairs, pairOf(b, m.Match))
 		}
 	}
@@ -108,51 +107,6 @@ func (f *fleet) pairs() []pair {
 		return cmp.Or(cmp.Compare(x.Bundle, y.Bundle), cmp.Compare(x.Workspace, y.Workspace), cmp.Compare(x.Cluster, y.Cluster))
 	})
 	return pairs
-}
-
-// decision is a match and the cluster it was made for.
-type decision struct {
-	targets.Match
-	cluster targets.Cluster
-	// tentative is true where too little is known of the cluster to blame the files.
-	tentative bool
-}
-
-// matches explains one bundle for every cluster of the inventory.
-func (f *fleet) matches(b *bundle.Bundle) []decision {
-	compiled := map[string]*targets.Compiled{}
-	var failed error
-	for _, workspace := range f.workspaces() {
-		c, err := targets.Compile(targets.Input{
-			Workspace: workspace, Name: b.Name, BundleLabels: f.labelsOf(b), Spec: b.Spec, Where: b.Where,
-			Mappings: f.inventory.mappings[workspace], Policies: f.inventory.policies[workspace],
-		})
-		compiled[workspace], failed = c, cmp.Or(failed, err)
-	}
-	var decisions []decision
-	for _, c := range f.inventory.clusters {
-		decisions = append(decisions, decision{Match: f.decide(compiled, failed, c), cluster: c})
-	}
-	return decisions
-}
-
-// labelsOf are those of the Bundle object on a hub.
-func (f *fleet) labelsOf(b *bundle.Bundle) map[string]string {
-	if f.repo == nil {
-		return b.Labels
-	}
-	return mergeLabels(b.Labels, map[string]string{v1alpha1.LabelGitRepo: f.repo.Name})
-}
-
-func (f *fleet) decide(compiled map[string]*targets.Compiled, failed error, c targets.Cluster) targets.Match {
-	if failed != nil {
-		return targets.Match{Workspace: c.Workspace, Cluster: c.Name, Err: failed}
-	}
-	one := compiled[c.Workspace]
-	if one == nil {
-		one = compiled[f.repo.Namespace]
-	}
-	return one.Explain(c, f.groups)
 }
 
 func pairOf(b *bundle.Bundle, m targets.Match) pair {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/bundle"
@@ -31,7 +32,11 @@ func (r *rendering) print(b *bundle.Bundle, c targets.Cluster, item content.Item
 		_, err := r.app.Out.Write(text)
 		return err
 	}
-	file := filepath.Join(r.options.Output, c.Workspace, c.Name, b.Name+".yaml")
+	name := filepath.Join(c.Workspace, c.Name, b.Name+".yaml")
+	if !filepath.IsLocal(name) || len(strings.Split(name, string(filepath.Separator))) != 3 {
+		return fmt.Errorf("write what %s is given: %q is no file below %s", c.Key(), name, r.options.Output)
+	}
+	file := filepath.Join(r.options.Output, name)
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return fmt.Errorf("write what %s is given: %w", c.Key(), err)
 	}

@@ -36,7 +36,15 @@ func (a *app) renderCommand() *cobra.Command {
 
 The cluster is one of the inventory (--cluster), or described by --labels. The
 manifests come from the hub's own functions, rendered in the same confined child
-process. Bundles that fail are named on stderr, the others are still printed.`,
+process. Bundles that fail are named on stderr, the others are still printed.
+
+Without --inventory, or without a GitRepo in it, every cluster is a target. Values
+that bundles read from ConfigMaps and Secrets are taken from the inventory; a bundle
+whose values are not there is named on stderr as decided on the cluster, or on the
+hub, and is no failure. Values that a chart draws anew each time, such as
+passwords, are printed as VOLATILE.
+
+Exit code: 0 done, also if nothing matched; 1 a bundle failed.`,
 		Example: `  muster render . --inventory inventory.yaml --cluster eu-1
   muster render . --labels env=prod,region=eu --bundle fleet-apps-checkout
   muster render . --inventory inventory.yaml --all-clusters -o out/`,
@@ -46,12 +54,12 @@ process. Bundles that fail are named on stderr, the others are still printed.`,
 	}
 	o.fileFlags.bind(c)
 	o.renderFlags.bind(c)
-	c.Flags().StringVar(&o.Cluster, "cluster", "", "cluster of the inventory, or the name of one described by --labels")
-	c.Flags().StringToStringVarP(&o.Labels, "labels", "l", nil, "labels of the cluster; over those it has in the inventory")
-	c.Flags().StringVar(&o.TemplateValues, "template-values", "", "YAML file with the cluster's templateValues")
-	c.Flags().StringVar(&o.Bundle, "bundle", "", "this bundle only")
+	c.Flags().StringVar(&o.Cluster, "cluster", "", "`name` of a cluster of the inventory, or of one described by --labels")
+	c.Flags().StringToStringVarP(&o.Labels, "labels", "l", nil, "labels of the cluster, such as `env=prod`; over those it has in the inventory")
+	c.Flags().StringVar(&o.TemplateValues, "template-values", "", "YAML `file` with the cluster's templateValues")
+	c.Flags().StringVar(&o.Bundle, "bundle", "", "`name` of the only bundle to render")
 	c.Flags().BoolVar(&o.All, "all-clusters", false, "every cluster of the inventory; needs -o")
-	c.Flags().StringVarP(&o.Output, "output", "o", "", "directory for --all-clusters: WORKSPACE/CLUSTER/BUNDLE.yaml each")
+	c.Flags().StringVarP(&o.Output, "output", "o", "", "`directory` for --all-clusters: WORKSPACE/CLUSTER/BUNDLE.yaml each")
 	c.Flags().BoolVar(&o.WithMetadata, "with-metadata", false, "with the label and annotation by which agents own objects")
 	completeNames(c, "bundle", &o.fileFlags, (*fleet).bundleNames)
 	completeNames(c, "cluster", &o.fileFlags, (*fleet).clusterNames)

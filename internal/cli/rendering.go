@@ -58,7 +58,9 @@ type made struct {
 func (f *fleet) pieces(bundles []*bundle.Bundle) iter.Seq[piece] {
 	return func(yield func(piece) bool) {
 		for _, b := range bundles {
-			for _, d := range f.matches(b) {
+			t := f.targeting(b)
+			for _, c := range f.inventory.clusters {
+				d := t.resolve(c)
 				if (d.Err != nil || d.Matched) && !yield(piece{b, d}) {
 					return
 				}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -90,8 +89,7 @@ func (f *fleet) explain(ctx context.Context, flags renderFlags, bundleName, clus
 	if b == nil {
 		return explanation{pair: f.brokenPair(bundleName, cluster), Trace: []step{}}, nil
 	}
-	decided := f.matches(b)
-	d := decided[slices.IndexFunc(decided, func(d decision) bool { return d.cluster.Key() == cluster.Key() })]
+	d := f.targeting(b).explain(cluster)
 	e := explanation{pair: pairOf(b, d.Match), Trace: []step{}, WouldMatchIf: d.WouldMatchIf}
 	for _, s := range d.Trace {
 		e.Trace = append(e.Trace, step(s))
