@@ -43,9 +43,11 @@ func (l *loader) identify(c candidate) (string, error) {
 	}
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%s\n%s\n%q %q %t %t %q\n", identityFormat, repo, c.dir, c.options, c.named, c.whole, c.without)
-	if err := l.hashIgnores(sum, c.dir); err != nil {
+	ignores, err := l.ignoresAbove(c.dir)
+	if err != nil {
 		return "", err
 	}
+	io.WriteString(sum, ignores)
 	content, err := l.contentOf(c)
 	if err != nil {
 		return "", err
@@ -75,18 +77,28 @@ func (l *loader) contentOf(c candidate) (string, error) {
 	return l.own(c.dir)
 }
 
-// hashIgnores adds the ignore files above a directory.
-func (l *loader) hashIgnores(w io.Writer, dir string) error {
-	for dir != "." {
-		dir = path.Dir(dir)
-		name := path.Join(dir, ignoreFile)
-		h, err := l.ignoreHash(name)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(w, "%q %s\n", name, h)
+// ignoresAbove names the ignore files above a directory, nearest first, once per
+// directory and Load.
+func (l *loader) ignoresAbove(dir string) (string, error) {
+	if dir == "." {
+		return "", nil
 	}
-	return nil
+	up := path.Dir(dir)
+	if known, ok := l.ignoreLines[up]; ok {
+		return known, nil
+	}
+	name := path.Join(up, ignoreFile)
+	h, err := l.ignoreHash(name)
+	if err != nil {
+		return "", err
+	}
+	further, err := l.ignoresAbove(up)
+	if err != nil {
+		return "", err
+	}
+	lines := fmt.Sprintf("%q %s\n", name, h) + further
+	l.ignoreLines[up] = lines
+	return lines, nil
 }
 
 // ignoreHash is asked once per directory and Load: thousands of bundles share their parents.

@@ -11,14 +11,16 @@ import (
 // the result Unknown. Bundles whose identity is live already are not read.
 func Load(t Tree, r Repo) Result {
 	l := &loader{tree: t, repo: r, cache: r.Cache.begin(), live: map[string]string{},
-		ignoreHashes: map[string]string{}, ignores: map[string]ignoreRules{}, hashes: map[string]string{}}
+		ignoreHashes: map[string]string{}, ignoreLines: map[string]string{}, ignores: map[string]ignoreRules{}, hashes: map[string]string{}}
 	for name, identity := range r.Known {
 		l.live[identity] = name
 	}
 	// (1) which directories are bundles (2) read those that changed
 	// (3) names must be unique (4) what was live where something is broken stays.
 	l.judgeRepo()
-	for _, c := range l.discover() {
+	candidates := l.discover()
+	l.result.Bundles = make([]Bundle, 0, len(candidates))
+	for _, c := range candidates {
 		l.read(c)
 	}
 	l.refuseDuplicates()
@@ -38,8 +40,9 @@ type loader struct {
 	repo  Repo
 	cache *working
 	live  map[string]string // identity -> name
-	// ignoreHashes and ignores hold what is known of ignore files, by path and by directory.
+	// ignoreHashes, ignoreLines and ignores hold what is known of ignore files, by path and by directory.
 	ignoreHashes map[string]string
+	ignoreLines  map[string]string
 	ignores      map[string]ignoreRules
 	hashes       map[string]string
 	repoDigest   string
@@ -129,15 +132,21 @@ func (l *loader) computedName(c candidate) string {
 // refuseDuplicates breaks all bundles that share a name: taking one of them
 // would deploy another directory's objects under it.
 func (l *loader) refuseDuplicates() {
+	count := make(map[string]int, len(l.result.Bundles))
+	for i := range l.result.Bundles {
+		count[l.result.Bundles[i].Name]++
+	}
+	if len(count) == len(l.result.Bundles) {
+		return
+	}
 	byName := map[string][]Bundle{}
 	for _, b := range l.result.Bundles {
-		byName[b.Name] = append(byName[b.Name], b)
-	}
-	l.result.Bundles = slices.DeleteFunc(l.result.Bundles, func(b Bundle) bool { return len(byName[b.Name]) > 1 })
-	for name, same := range byName {
-		if len(same) < 2 {
-			continue
+		if count[b.Name] > 1 {
+			byName[b.Name] = append(byName[b.Name], b)
 		}
+	}
+	l.result.Bundles = slices.DeleteFunc(l.result.Bundles, func(b Bundle) bool { return count[b.Name] > 1 })
+	for name, same := range byName {
 		l.result.Broken = append(l.result.Broken, name)
 		for i, b := range same {
 			l.brokenPaths = append(l.brokenPaths, b.Path)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
@@ -22,11 +23,12 @@ import (
 type countingTree struct {
 	fstest.MapFS
 	entries                map[string][]fs.DirEntry
+	hashes                 map[string]string
 	opened, listed, hashed []string
 }
 
 func counting(tree fstest.MapFS) *countingTree {
-	t := &countingTree{MapFS: tree, entries: map[string][]fs.DirEntry{}}
+	t := &countingTree{MapFS: tree, entries: map[string][]fs.DirEntry{}, hashes: map[string]string{}}
 	for name, file := range tree {
 		t.enter(name, file.Mode)
 	}
@@ -61,7 +63,30 @@ func (t *countingTree) TreeHash(name string) (string, error) {
 	return t.hash(name)
 }
 
+// warm has every hash computed, as a fetch leaves them.
+func (t *countingTree) warm(tb testing.TB) *countingTree {
+	tb.Helper()
+	if _, err := t.hash("."); err != nil {
+		tb.Fatal(err)
+	}
+	return t
+}
+
+// forget starts counting anew.
+func (t *countingTree) forget() { t.opened, t.listed, t.hashed = nil, nil, nil }
+
 func (t *countingTree) hash(name string) (string, error) {
+	if h, ok := t.hashes[name]; ok {
+		return h, nil
+	}
+	h, err := t.compute(name)
+	if err == nil {
+		t.hashes[name] = h
+	}
+	return h, err
+}
+
+func (t *countingTree) compute(name string) (string, error) {
 	sum := sha256.New()
 	if file, ok := t.MapFS[name]; ok {
 		sum.Write(file.Data)
@@ -83,8 +108,31 @@ func (t *countingTree) hash(name string) (string, error) {
 
 func (t *countingTree) Open(name string) (fs.File, error) {
 	t.opened = append(t.opened, name)
+	if _, ok := t.MapFS[name]; !ok {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
 	return t.MapFS.Open(name)
 }
+
+func (t *countingTree) Lstat(name string) (fs.FileInfo, error) {
+	if _, ok := t.MapFS[name]; ok {
+		return t.MapFS.Lstat(name)
+	}
+	if _, ok := t.entries[name]; ok {
+		return directory(path.Base(name)), nil
+	}
+	return nil, &fs.PathError{Op: "lstat", Path: name, Err: fs.ErrNotExist}
+}
+
+// directory is what Lstat says of one.
+type directory string
+
+func (d directory) Name() string     { return string(d) }
+func (directory) Size() int64        { return 0 }
+func (directory) Mode() fs.FileMode  { return fs.ModeDir | 0o755 }
+func (directory) ModTime() time.Time { return time.Time{} }
+func (directory) IsDir() bool        { return true }
+func (directory) Sys() any           { return nil }
 
 func (t *countingTree) ReadDir(name string) ([]fs.DirEntry, error) {
 	t.listed = append(t.listed, name)
