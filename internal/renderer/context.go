@@ -2,7 +2,9 @@ package renderer
 
 import (
 	"bytes"
+	"path"
 	"slices"
+	"strings"
 
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/bundle"
@@ -27,20 +29,22 @@ func NeedsContext(files []bundle.File, o v1alpha1.BundleOptions) bool {
 	if h.Values != nil && mentionsCluster(h.Values.Raw, templates) {
 		return true
 	}
-	for _, f := range files {
-		if slices.Contains(h.ValuesFiles, f.Path) && mentionsCluster(f.Data, templates) {
-			return true
-		}
+	named := map[string]bool{}
+	for _, name := range h.ValuesFiles {
+		named[path.Clean(strings.TrimLeft(name, "/"))] = true
 	}
-	return false
+	return slices.ContainsFunc(files, func(f bundle.File) bool { return named[f.Path] && mentionsCluster(f.Data, templates) })
 }
 
 func mentionsCluster(text []byte, templates bool) bool {
 	if bytes.Contains(text, []byte(labelPrefix)) || (templates && bytes.Contains(text, []byte("${"))) {
 		return true
 	}
-	// An escape may hide either; encoding/json itself writes only these.
-	escapes := bytes.Count(text, []byte(`\u`)) + bytes.Count(text, []byte(`\x`))
+	// An escape may hide either, a broken line too; encoding/json itself writes only those below.
+	escapes := 0
+	for _, hiding := range []string{`\u`, `\U`, `\x`, "\\\n", "\\\r"} {
+		escapes += bytes.Count(text, []byte(hiding))
+	}
 	for _, harmless := range []string{`\u003c`, `\u003e`, `\u0026`, `\u2028`, `\u2029`} {
 		escapes -= bytes.Count(text, []byte(harmless))
 	}

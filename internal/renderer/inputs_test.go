@@ -47,7 +47,8 @@ func TestDigestNamesWhatARenderDependsOn(t *testing.T) {
 }
 
 func TestNeedsContextFindsWhatDiffersBetweenClusters(t *testing.T) {
-	files := []bundle.File{file("templated.yaml", "a: ${ .ClusterName }"), file("labelled.yaml", "a: global.fleet.clusterLabels.x"), file("plain.yaml", "a: b")}
+	files := []bundle.File{file("templated.yaml", "a: ${ .ClusterName }"), file("labelled.yaml", "a: global.fleet.clusterLabels.x"), file("plain.yaml", "a: b"),
+		file("long.yaml", `a: "\U00000024{ .ClusterName }"`), file("broken.yaml", "a: \"$\\\n  { .ClusterName }\"")}
 	values := func(text string) v1alpha1.HelmOptions {
 		return v1alpha1.HelmOptions{Values: &apiextensionsv1.JSON{Raw: json.RawMessage(text)}}
 	}
@@ -64,6 +65,10 @@ func TestNeedsContextFindsWhatDiffersBetweenClusters(t *testing.T) {
 		"a label in values":               {values(`{"a": "global.fleet.clusterLabels.x"}`), true},
 		"templateValues":                  {v1alpha1.HelmOptions{TemplateValues: map[string]string{"a": "b"}}, true},
 		"a template in a values file":     {v1alpha1.HelmOptions{ValuesFiles: []string{"templated.yaml"}}, true},
+		"a values file named from here":   {v1alpha1.HelmOptions{ValuesFiles: []string{"./templated.yaml"}}, true},
+		"a values file named from above":  {v1alpha1.HelmOptions{ValuesFiles: []string{"x/../templated.yaml"}}, true},
+		"a template behind a long escape": {v1alpha1.HelmOptions{ValuesFiles: []string{"long.yaml"}}, true},
+		"a template on two lines":         {v1alpha1.HelmOptions{ValuesFiles: []string{"broken.yaml"}}, true},
 		"a template switched off":         {v1alpha1.HelmOptions{ValuesFiles: []string{"templated.yaml"}, DisablePreProcess: &off}, false},
 		"a label, templates switched off": {v1alpha1.HelmOptions{ValuesFiles: []string{"labelled.yaml"}, DisablePreProcess: &off}, true},
 		"a plain values file":             {v1alpha1.HelmOptions{ValuesFiles: []string{"plain.yaml"}}, false},

@@ -59,3 +59,37 @@ func BenchmarkMemo(b *testing.B) {
 		mustRender(b, pool.Render, in)
 	}
 }
+
+// BenchmarkFacts is a fleet of clusters that all differ in their facts, and a
+// chart that asks one question about them: two renders, whatever their number.
+func BenchmarkFacts(b *testing.B) {
+	for _, clusters := range []int{10, 1000} {
+		fleet := manyFacts(clusters)
+		b.Run(fmt.Sprint(clusters), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				pool := newPool(b, renderer.Options{Workers: 1})
+				for _, facts := range fleet {
+					in := chartThat(asksOneQuestion)
+					in.Facts = facts
+					mustRender(b, pool.Render, in)
+				}
+				b.ReportMetric(float64(pool.Renders()), "renders/op")
+				pool.Close()
+			}
+		})
+	}
+}
+
+// BenchmarkLarge is a render of 10 MiB of files, most of which nothing reads.
+func BenchmarkLarge(b *testing.B) {
+	in := rawInputs(file("a.yaml", configMap("a")))
+	for i := range 100 {
+		in.Files = append(in.Files, bundle.File{Path: fmt.Sprintf("data/%d.bin", i), Data: make([]byte, 100<<10)})
+	}
+	pool := newPool(b, renderer.Options{Workers: 1, MemoBytes: -1, RendersPerWorker: 1 << 30})
+	b.ReportAllocs()
+	for b.Loop() {
+		mustRender(b, pool.Render, in)
+	}
+}

@@ -3,6 +3,7 @@ package raw
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
@@ -14,6 +15,9 @@ import (
 	"github.com/muster-dev/muster/pkg/bundle"
 	"github.com/muster-dev/muster/pkg/bundle/manifest"
 )
+
+// printed are pieces of objects in the errors of merges; they may hold values.
+var printed = regexp.MustCompile(`(?s)(map: )?map\[.*\]`)
 
 // patched applies every document of a patch file to the documents of its target.
 func (s *source) patched(documents []manifest.Document, p bundle.File) ([]manifest.Document, error) {
@@ -37,7 +41,7 @@ func (s *source) patchedOnce(documents []manifest.Document, file string, patch m
 	}
 	merged, err := applied(*place, patch.Value)
 	if err != nil {
-		return nil, manifest.NewFault(file, patch.Line, manifest.InvalidOption, "patch of %s: %v", s.name, err)
+		return nil, manifest.NewFault(file, patch.Line, manifest.InvalidOption, "patch of %s: %s", s.name, printed.ReplaceAllString(err.Error(), "an item"))
 	}
 	*place = merged
 	return t.kept(), nil
