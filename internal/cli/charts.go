@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 
+	"github.com/muster-dev/muster/internal/renderer"
 	"github.com/muster-dev/muster/internal/source/charts"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/bundle"
@@ -47,10 +49,36 @@ type fetchedChart struct {
 }
 
 // chartElsewhere says that a chart is not in the repository, and may not be fetched.
-type chartElsewhere struct{ ref bundle.ChartRef }
+type chartElsewhere struct {
+	ref bundle.ChartRef
+	// needs is where the chart is named: an option, or the file of a chart that depends on it.
+	needs needed
+}
 
 func (e *chartElsewhere) Error() string {
-	return "helm.chart: " + chartText(e.ref) + " is not in the repository"
+	return e.needs.prefix() + chartText(e.ref) + " is not in the repository"
+}
+
+// needed is what names a chart: helm.chart if file is empty.
+type needed struct{ file string }
+
+func (n needed) prefix() string {
+	if n.file != "" {
+		return "dependency: "
+	}
+	return "helm.chart: "
+}
+
+// neededBy tells the chart itself from the dependencies of one that is at hand.
+func neededBy(o v1alpha1.BundleOptions) needed {
+	if _, remote := bundle.RemoteChart(o); remote {
+		return needed{}
+	}
+	dir := ""
+	if o.Helm != nil && o.Helm.Chart != nil && *o.Helm.Chart != "-" {
+		dir = *o.Helm.Chart
+	}
+	return needed{file: path.Join(dir, "Chart.yaml")}
 }
 
 // chartText is a reference in people's words.
@@ -71,14 +99,15 @@ func (c *chartSource) files(ctx context.Context, files []bundle.File, o v1alpha1
 	if len(refs) == 0 {
 		return files, nil
 	}
+	needs := neededBy(o)
 	all := slices.Clip(files)
 	for _, ref := range refs {
 		if c.fetch == nil {
-			return nil, &chartElsewhere{ref}
+			return nil, &chartElsewhere{ref, needs}
 		}
 		data, err := c.once(ctx, ref)
 		if err != nil {
-			return nil, fmt.Errorf("helm.chart: %w", err)
+			return nil, &renderer.Problem{Problem: bundle.Problem{Code: codeChartElsewhere, File: needs.file, Message: needs.prefix() + err.Error()}}
 		}
 		all = append(all, bundle.File{Path: ref.File(), Data: data})
 	}

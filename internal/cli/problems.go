@@ -28,7 +28,7 @@ func problemIn(b *bundle.Bundle, d decision, err error) v1alpha1.Problem {
 	}
 	var remote *chartElsewhere
 	if errors.As(err, &remote) {
-		p.Code, p.Suggestion = codeChartElsewhere, "--fetch-charts fetches it, without credentials"
+		p.Code, p.File, p.Suggestion = codeChartElsewhere, remote.needs.file, "--fetch-charts fetches it, without credentials"
 	}
 	if p.File != "" && inRepository(b, p.File) {
 		p.File = path.Join(b.Path, p.File)

@@ -196,11 +196,17 @@ func (r *rendering) bundles() ([]*bundle.Bundle, error) {
 	return []*bundle.Bundle{b}, nil
 }
 
-// problems that matter for what was asked: errors, and of one bundle if one is named.
+// problems that matter for what was asked: errors, what keeps the hub from
+// deploying what is printed, and of one bundle only if one is named.
 func (r *rendering) problems() []v1alpha1.Problem {
+	held := map[string]bool{}
+	for _, b := range r.fleet.read.Bundles {
+		held[b.Name] = len(b.Unsupported) > 0
+	}
 	return slices.DeleteFunc(slices.Clone(r.fleet.read.Problems), func(p v1alpha1.Problem) bool {
 		other := r.options.Bundle != "" && p.Bundle != "" && p.Bundle != r.options.Bundle
-		return p.Severity != bundle.Error || other
+		holds := p.Code == bundle.CodeNotSupported && held[p.Bundle]
+		return other || p.Severity != bundle.Error && !holds
 	})
 }
 
