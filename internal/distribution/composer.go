@@ -106,33 +106,49 @@ func NewComposer(c client.Client, o ComposerOptions) *Composer {
 	}
 }
 
-// Hold lets no cluster of a workspace be composed until release is called, so
-// that what changes together is assigned together.
-func (c *Composer) Hold(workspace string) (release func()) {
+// Hold lets no cluster of some workspaces be composed until release is called,
+// so that what changes together is assigned together.
+func (c *Composer) Hold(workspaces ...string) (release func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.held[workspace]++
+	for _, workspace := range workspaces {
+		c.held[workspace]++
+	}
 	var once sync.Once
-	return func() { once.Do(func() { c.release(workspace) }) }
+	return func() { once.Do(func() { c.release(workspaces) }) }
 }
 
-func (c *Composer) release(workspace string) {
+func (c *Composer) release(workspaces []string) {
 	c.mu.Lock()
-	c.held[workspace]--
+	for _, workspace := range workspaces {
+		if c.held[workspace]--; c.held[workspace] == 0 {
+			delete(c.held, workspace)
+		}
+	}
 	var marked []string
-	if c.held[workspace] == 0 {
-		delete(c.held, workspace)
-		for cluster := range c.waiting {
-			if workspaceOf(cluster) == workspace {
-				marked = append(marked, cluster)
-				delete(c.waiting, cluster)
-			}
+	for cluster := range c.waiting {
+		if c.held[workspaceOf(cluster)] == 0 {
+			marked = append(marked, cluster)
+			delete(c.waiting, cluster)
 		}
 	}
 	c.mu.Unlock()
 	for _, cluster := range marked {
 		c.dirty(cluster)
 	}
+}
+
+// workspacesOf are the workspaces whose clusters have any of these bundles, and their own.
+func (c *Composer) workspacesOf(workspace string, departing []Departing) []string {
+	set := map[string]bool{workspace: true}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, one := range departing {
+		if b := c.bundles[workspace+"/"+one.Bundle.Name]; b != nil {
+			addWorkspaces(set, b.wants)
+		}
+	}
+	return sortedNames(set)
 }
 
 // Mark asks for a cluster to be composed, now or when its workspace is released.

@@ -67,7 +67,7 @@ func (d *Deployer) Deploy(ctx context.Context, workspace string, desired []Desir
 	return failed
 }
 
-// DeployHeld is Deploy, but no cluster of the workspace is given a document
+// DeployHeld is Deploy, but no cluster that the bundles reach is given a document
 // until release is called: what leaves with the same commit is removed first,
 // so that a rename reaches a cluster in one document.
 func (d *Deployer) DeployHeld(ctx context.Context, workspace string, desired []Desired) (failed map[string]error, release func()) {
@@ -94,9 +94,31 @@ func (d *Deployer) DeployHeld(ctx context.Context, workspace string, desired []D
 	}
 	// Commit: content, Bundle, Rollout, each only if it differs.
 	// Clusters wait for that, and not for a slow render of somebody's bundle.
-	release = d.Composer.Hold(workspace)
+	release = d.Composer.Hold(reached(workspace, works)...)
 	d.commitAll(ctx, works, failed)
 	return failed, release
+}
+
+// reached are the workspaces whose clusters a change concerns: the bundles' own,
+// and those that a mapping brings or brought them to.
+func reached(workspace string, works []*work) []string {
+	set := map[string]bool{workspace: true}
+	for _, w := range works {
+		for _, o := range w.outcomes {
+			set[workspaceOf(o.Cluster)] = true
+		}
+		addWorkspaces(set, w.previous)
+	}
+	return sortedNames(set)
+}
+
+func addWorkspaces(set map[string]bool, w Wants) {
+	for cluster := range w.Clusters {
+		set[workspaceOf(cluster)] = true
+	}
+	for _, cluster := range w.HeldClusters {
+		set[workspaceOf(cluster)] = true
+	}
 }
 
 func (d *Deployer) prepareAll(ctx context.Context, fleet *fleet, desired []Desired, failed map[string]error) []*work {

@@ -28,10 +28,7 @@ func (r row) cluster() string { return r.Workspace + "/" + r.Cluster }
 
 // match finds the rows.
 func (w *work) match(f *fleet) error {
-	b := w.desired.Bundle
-	compiled, err := targets.Compile(targets.Input{
-		Workspace: b.Namespace, Name: b.Name, Spec: b.Spec, HandMade: b.Spec.Source == nil,
-	})
+	compiled, err := targets.Compile(f.scope.Input(w.desired.Bundle))
 	if err != nil {
 		return fmt.Errorf("targets of bundle %s: %w", w.key(), err)
 	}

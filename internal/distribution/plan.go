@@ -13,6 +13,7 @@ import (
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/content"
 	"github.com/muster-dev/muster/pkg/rollout"
+	"github.com/muster-dev/muster/pkg/targets"
 )
 
 // Outcome is what matching and rendering said of one bundle on one cluster.
@@ -212,6 +213,11 @@ func Problems(b *v1alpha1.Bundle, outcomes []Outcome, limit int) []v1alpha1.Prob
 
 func problemOf(b *v1alpha1.Bundle, err error) v1alpha1.Problem {
 	out := v1alpha1.Problem{Bundle: b.Name, Severity: "error", Code: v1alpha1.ReasonRenderFailed, Message: err.Error()}
+	var denied *targets.Denied
+	if errors.As(err, &denied) {
+		out.Code, out.Message = v1alpha1.ReasonPolicyDenied, denied.Reason
+		return out
+	}
 	var p *renderer.Problem
 	if !errors.As(err, &p) {
 		return out

@@ -36,7 +36,7 @@ func (d *Deployer) Remove(ctx context.Context, workspace string, departing []Dep
 		desired = append(desired, Desired{Bundle: one.Bundle})
 	}
 	defer d.locks.lockAll(desired)()
-	defer d.Composer.Hold(workspace)()
+	defer d.Composer.Hold(d.Composer.workspacesOf(workspace, departing)...)()
 	// Bundles that only wait for documents are looked at often and need no fleet.
 	fleet := sync.OnceValues(func() (*fleet, error) { return d.gatherFleet(ctx, workspace) })
 	var errs []error
@@ -71,7 +71,7 @@ func (d *Deployer) removeOne(ctx context.Context, gather func() (*fleet, error),
 	loss, err := measureLoss(lossInput{
 		Before: wants, Deleted: true, Forgets: one.Bundle.Spec.KeepResources != nil && *one.Bundle.Spec.KeepResources,
 		Objects: func(id content.ID) (index, error) { return d.Reader.index(ctx, one.Bundle.Namespace, id) },
-		Gone:    func(cluster string) bool { return !f.exists[cluster] },
+		Gone:    func(cluster string) bool { return f.gone(ctx, cluster) },
 		OwnedElsewhere: func(cluster string, k content.Key) (bool, error) {
 			return others.want(ctx, cluster, k)
 		},

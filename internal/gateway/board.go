@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -160,6 +162,22 @@ func (b *board) names(c *caller, id content.ID) bool {
 	return false
 }
 
+// workspaces lists the workspaces of the bundles that a caller's document names.
+func (b *board) workspaces(c *caller) []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.slots[objectName(c.name)]
+	if s == nil || s.cluster != c.identity {
+		return nil
+	}
+	found := map[string]bool{}
+	workspacesIn(s.envelope.Document, found)
+	for _, l := range s.lists {
+		workspacesIn(l.text, found)
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
 // list returns an entry list that was learnt.
 func (b *board) list(name string, id content.ID) (string, bool) {
 	b.mu.Lock()
@@ -238,6 +256,8 @@ func gone(before, after string) []content.ID {
 const (
 	entryReference = `"c":"`
 	listReference  = `"entriesRef":"`
+	// workspaceOf starts the workspace of an entry, a removal or a head.
+	workspaceOf = `"w":"`
 )
 
 // idLength is that of a base64url SHA-256.
@@ -259,6 +279,21 @@ func references(text string) []content.ID {
 		}
 	}
 	return ids
+}
+
+// workspacesIn adds the workspaces that a document or an entry list names.
+func workspacesIn(text string, found map[string]bool) {
+	for {
+		_, after, ok := strings.Cut(text, workspaceOf)
+		if !ok {
+			return
+		}
+		name, rest, ok := strings.Cut(after, `"`)
+		if !ok {
+			return
+		}
+		found[name], text = true, rest
+	}
 }
 
 // listOf returns the entry list that a large document names.

@@ -30,7 +30,7 @@ func (g *Gateway) handleContent(w http.ResponseWriter, r *http.Request) error {
 	if !allowed {
 		return notYours(id)
 	}
-	data, err := g.content.Get(r.Context(), c.name.Namespace, id)
+	data, err := g.read(r.Context(), c, id)
 	switch {
 	case errors.Is(err, content.ErrNotFound):
 		return notYours(id)
@@ -40,6 +40,38 @@ func (g *Gateway) handleContent(w http.ResponseWriter, r *http.Request) error {
 	g.learn(c, id, data)
 	g.metrics.content.Add(float64(len(data)))
 	return g.writeContent(w, r, data)
+}
+
+// read returns an item that the caller may fetch: of its own workspace, or of
+// one whose bundle a mapping brought to it, which its document then names.
+func (g *Gateway) read(ctx context.Context, c *caller, id content.ID) ([]byte, error) {
+	if data, known, err := g.readElsewhere(ctx, c, id); known {
+		return data, err
+	}
+	data, err := g.content.Get(ctx, c.name.Namespace, id)
+	if !errors.Is(err, content.ErrNotFound) {
+		return data, err
+	}
+	// The live look for it may have found what other workspaces have.
+	if data, known, err := g.readElsewhere(ctx, c, id); known {
+		return data, err
+	}
+	return nil, err
+}
+
+// readElsewhere reads an item that is not known in the caller's own workspace
+// and is in another that its document names.
+func (g *Gateway) readElsewhere(ctx context.Context, c *caller, id content.ID) (data []byte, known bool, err error) {
+	if g.content.Has(c.name.Namespace, id) {
+		return nil, false, nil
+	}
+	for _, workspace := range g.board.workspaces(c) {
+		if workspace != c.name.Namespace && g.content.Has(workspace, id) {
+			data, err := g.content.Get(ctx, workspace, id)
+			return data, true, err
+		}
+	}
+	return nil, false, nil
 }
 
 func notYours(id content.ID) *refusal {
@@ -84,7 +116,7 @@ func (g *Gateway) namedWithin(ctx context.Context, c *caller, doc posted, id con
 		ids = append(ids, references(text)...)
 	}
 	for _, ref := range ids {
-		data, err := g.content.Get(ctx, c.name.Namespace, ref)
+		data, err := g.read(ctx, c, ref)
 		if errors.Is(err, content.ErrNotFound) {
 			continue
 		}

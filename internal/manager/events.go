@@ -18,7 +18,7 @@ import (
 func watched() []client.Object {
 	return []client.Object{
 		&v1alpha1.GitRepo{}, &v1alpha1.Bundle{}, &v1alpha1.Cluster{}, &v1alpha1.ClusterGroup{},
-		&v1alpha1.Rollout{}, &v1alpha1.Assignment{}, &v1alpha1.ClusterReport{}, &corev1.ConfigMap{}, &corev1.Secret{}, &corev1.Namespace{},
+		&v1alpha1.BundleNamespaceMapping{}, &v1alpha1.Policy{}, &v1alpha1.Rollout{}, &v1alpha1.Assignment{}, &v1alpha1.ClusterReport{}, &corev1.ConfigMap{}, &corev1.Secret{}, &corev1.Namespace{},
 	}
 }
 
@@ -49,7 +49,22 @@ func (l *leader) handle(ctx context.Context, informers map[string]crcache.Inform
 				}
 			},
 			func(g *v1alpha1.GitRepo) { l.repos.Mark(key(g)) }),
-		"*v1alpha1.Bundle": on(l.bundleAdded, l.bundleChanged, l.bundleGone),
+		"*v1alpha1.Bundle": on(
+			func(b *v1alpha1.Bundle) { l.bundleAdded(ctx, b) },
+			func(old, b *v1alpha1.Bundle) { l.bundleChanged(ctx, old, b) },
+			l.bundleGone),
+		"*v1alpha1.BundleNamespaceMapping": on(
+			func(m *v1alpha1.BundleNamespaceMapping) { l.touch.scope(ctx, m.Namespace) },
+			func(_, m *v1alpha1.BundleNamespaceMapping) { l.touch.scope(ctx, m.Namespace) },
+			func(m *v1alpha1.BundleNamespaceMapping) { l.touch.scope(ctx, m.Namespace) }),
+		"*v1alpha1.Policy": on(
+			func(p *v1alpha1.Policy) { l.touch.scope(ctx, p.Namespace) },
+			func(_, p *v1alpha1.Policy) { l.touch.scope(ctx, p.Namespace) },
+			func(p *v1alpha1.Policy) { l.touch.scope(ctx, p.Namespace) }),
+		"*v1.Namespace": on(
+			func(ns *corev1.Namespace) { l.touch.workspace(ns.Name, nil, ns.Labels) },
+			func(old, ns *corev1.Namespace) { l.touch.workspace(ns.Name, old.Labels, ns.Labels) },
+			func(ns *corev1.Namespace) { l.touch.workspace(ns.Name, ns.Labels, nil) }),
 		"*v1alpha1.Cluster": on(
 			func(c *v1alpha1.Cluster) { l.clusterChanged(ctx, nil, c) },
 			func(old, c *v1alpha1.Cluster) { l.clusterChanged(ctx, old, c) },
@@ -123,23 +138,23 @@ func on[T any](added func(T), changed func(old, now T), gone func(T)) cache.Reso
 	}
 }
 
-func (l *leader) bundleAdded(b *v1alpha1.Bundle) {
+func (l *leader) bundleAdded(ctx context.Context, b *v1alpha1.Bundle) {
 	repo := ""
 	if b.Spec.Source != nil {
 		repo = b.Namespace + "/" + b.Spec.Source.GitRepo
 	}
 	l.status.BundleBelongs(key(b), repo)
-	l.touch.bundle(b)
+	l.touch.bundle(ctx, b)
 	l.bundles.Mark(key(b))
 	l.status.ResyncBundle(key(b))
 }
 
-func (l *leader) bundleChanged(old, b *v1alpha1.Bundle) {
+func (l *leader) bundleChanged(ctx context.Context, old, b *v1alpha1.Bundle) {
 	l.status.ResyncBundle(key(b))
-	if old.Generation == b.Generation && maps.Equal(old.Annotations, b.Annotations) && old.DeletionTimestamp.Equal(b.DeletionTimestamp) {
+	if old.Generation == b.Generation && maps.Equal(old.Labels, b.Labels) && maps.Equal(old.Annotations, b.Annotations) && old.DeletionTimestamp.Equal(b.DeletionTimestamp) {
 		return
 	}
-	l.touch.bundle(b)
+	l.touch.bundle(ctx, b)
 	l.bundles.Mark(key(b))
 	approved := old.Annotations[v1alpha1.AnnotationApprove] != b.Annotations[v1alpha1.AnnotationApprove]
 	if approved && b.Spec.Source != nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -30,8 +31,12 @@ func newTouch(c client.Client, l *leader) *touch {
 
 // bundle notes whom a bundle targets. One whose targets do not compile is
 // touched by nothing: its own error says so when it is deployed.
-func (t *touch) bundle(b *v1alpha1.Bundle) {
-	compiled, err := targets.Compile(targets.Input{Workspace: b.Namespace, Name: b.Name, Spec: b.Spec, HandMade: b.Spec.Source == nil})
+func (t *touch) bundle(ctx context.Context, b *v1alpha1.Bundle) {
+	scope, err := distribution.ScopeOf(ctx, t.client, b.Namespace)
+	if err != nil {
+		klog.FromContext(ctx).Error(err, "mappings and policies not read from the cache", "workspace", b.Namespace)
+	}
+	compiled, err := targets.Compile(scope.Input(b))
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err != nil {
@@ -39,6 +44,36 @@ func (t *touch) bundle(b *v1alpha1.Bundle) {
 		return
 	}
 	t.index.Set(key(b), compiled)
+}
+
+// scope marks every bundle of a workspace: a mapping or a policy of it changed.
+func (t *touch) scope(ctx context.Context, workspace string) {
+	var bundles v1alpha1.BundleList
+	if err := t.client.List(ctx, &bundles, client.InNamespace(workspace), client.UnsafeDisableDeepCopy); err != nil {
+		klog.FromContext(ctx).Error(err, "bundles not matched anew after a mapping or policy changed", "workspace", workspace)
+	}
+	for i := range bundles.Items {
+		t.bundle(ctx, &bundles.Items[i])
+		t.leader.bundles.Mark(key(&bundles.Items[i]))
+	}
+}
+
+// workspace marks the bundles of other workspaces that a namespace's labels let in or shut out.
+func (t *touch) workspace(name string, before, after map[string]string) {
+	t.mu.Lock()
+	touched := t.index.WorkspaceChanged(name, before, after)
+	t.mu.Unlock()
+	for _, b := range touched {
+		t.leader.bundles.Mark(b)
+	}
+}
+
+func (t *touch) labels(ctx context.Context, workspace string) map[string]string {
+	var ns corev1.Namespace
+	if err := t.client.Get(ctx, client.ObjectKey{Name: workspace}, &ns); err != nil {
+		return nil // Its own bundles need no label; others are marked when it is there.
+	}
+	return ns.Labels
 }
 
 func (t *touch) drop(b *v1alpha1.Bundle) {
@@ -53,10 +88,10 @@ func (t *touch) cluster(ctx context.Context, old, now *v1alpha1.Cluster) {
 	workspace := ""
 	var before, after targets.Cluster
 	if old != nil {
-		workspace, before = old.Namespace, distribution.TargetCluster(old)
+		workspace, before = old.Namespace, distribution.TargetCluster(old, t.labels(ctx, old.Namespace))
 	}
 	if now != nil {
-		workspace, after = now.Namespace, distribution.TargetCluster(now)
+		workspace, after = now.Namespace, distribution.TargetCluster(now, t.labels(ctx, now.Namespace))
 	}
 	// A cluster that comes, goes, drains or reports other facts concerns everything that may match it.
 	whole := old == nil || now == nil || draining(old) != draining(now) || !sameFacts(old.Status.Facts, now.Status.Facts)

@@ -76,7 +76,7 @@ func (c *Controller) bundleStatus(b *v1alpha1.Bundle, r *v1alpha1.Rollout) (v1al
 		reconciling = verdict.Message
 	}
 	switch verdict.Reason {
-	case v1alpha1.ReasonFailed, v1alpha1.ReasonRenderFailed, v1alpha1.ReasonValuesMissing, v1alpha1.ReasonInvalidBundle:
+	case v1alpha1.ReasonFailed, v1alpha1.ReasonRenderFailed, v1alpha1.ReasonValuesMissing, v1alpha1.ReasonPolicyDenied, v1alpha1.ReasonInvalidBundle:
 		stalled = verdict.Message
 	}
 	now := c.clock.Now()
@@ -117,7 +117,8 @@ func chartsOf(b *v1alpha1.Bundle) []v1alpha1.ChartLock {
 
 // problemReason is the reason that a problem of some clusters gives the whole.
 func problemReason(p v1alpha1.Problem) string {
-	if p.Code == v1alpha1.ReasonValuesMissing {
+	switch p.Code {
+	case v1alpha1.ReasonValuesMissing, v1alpha1.ReasonPolicyDenied:
 		return p.Code
 	}
 	return v1alpha1.ReasonRenderFailed

@@ -61,6 +61,7 @@ const (
 	ReasonRenderFailed      = "RenderFailed"
 	ReasonValuesMissing     = "ValuesMissing"
 	ReasonChartUnavailable  = "ChartUnavailable"
+	ReasonPolicyDenied      = "PolicyDenied"
 	ReasonLossHeld          = "LossHeld"
 	ReasonConflict          = "Conflict"
 	ReasonHubWentBack       = "HubWentBack"
