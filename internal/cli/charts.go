@@ -107,7 +107,7 @@ func (c *chartSource) files(ctx context.Context, files []bundle.File, o v1alpha1
 		}
 		data, err := c.once(ctx, ref)
 		if err != nil {
-			return nil, &renderer.Problem{Problem: bundle.Problem{Code: codeChartElsewhere, File: needs.file, Message: needs.prefix() + err.Error()}}
+			return nil, &renderer.Problem{Problem: bundle.Problem{Code: v1alpha1.ReasonChartUnavailable, File: needs.file, Message: needs.prefix() + err.Error()}}
 		}
 		all = append(all, bundle.File{Path: ref.File(), Data: data})
 	}
