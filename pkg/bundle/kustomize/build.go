@@ -26,7 +26,7 @@ const root = "/bundle"
 type Options struct {
 	// Dir of the kustomization, relative to the bundle; empty = its root.
 	Dir string
-	// Manifests are added to the kustomization as ManifestsFile, if not nil.
+	// Manifests are a resource of the kustomization, as ManifestsFile, if there are any.
 	Manifests []byte
 	// MaxObjects bounds the result; 0 means no bound.
 	MaxObjects int
@@ -52,10 +52,8 @@ func Build(files []bundle.File, opts Options) (Result, error) {
 	if err := s.checkAliases(); err != nil {
 		return Result{}, err
 	}
-	if opts.Manifests != nil {
-		if err := s.addManifests(dir, opts.Manifests); err != nil {
-			return Result{}, err
-		}
+	if err := s.addManifests(dir, opts.Manifests); err != nil {
+		return Result{}, err
 	}
 	file, err := s.kustomization(dir, "")
 	if err != nil {

@@ -105,28 +105,44 @@ func (s *scan) kustomization(dir, from string) (string, error) {
 	return file, nil
 }
 
-// addManifests puts a chart's output in as a resource.
+// addManifests puts a chart's output in as a resource. The file is there even if
+// nothing was printed, since a kustomization may name it.
 func (s *scan) addManifests(dir string, manifests []byte) error {
+	s.files[path.Join(dir, ManifestsFile)] = manifests
+	if len(manifests) == 0 {
+		return nil
+	}
 	file := s.find(dir)
 	if file == "" {
 		return manifest.NewFault("", 0, manifest.InvalidOption, "%s holds no kustomization.yaml", dir)
 	}
-	s.files[path.Join(dir, ManifestsFile)] = manifests
 	body := map[string]any{}
 	if err := yaml.Unmarshal(s.files[file], &body); err != nil {
 		return manifest.YAMLFault(file, err)
 	}
-	resources, _ := body["resources"].([]any)
+	field := spelt(body, "resources")
+	resources, _ := body[field].([]any)
 	if slices.Contains(resources, any(ManifestsFile)) || slices.Contains(resources, any("./"+ManifestsFile)) {
 		return nil
 	}
-	body["resources"] = append([]any{ManifestsFile}, resources...)
+	body[field] = append([]any{ManifestsFile}, resources...)
 	data, err := yaml.Marshal(body)
 	if err != nil {
 		return manifest.NewFault(file, 0, manifest.RenderFailed, "add %s: %v", ManifestsFile, err)
 	}
 	s.files[file] = data
 	return nil
+}
+
+// spelt is a field as it is written, since kustomize does not mind case: beside
+// one written otherwise another would take its place.
+func spelt(body map[string]any, field string) string {
+	for key := range body {
+		if strings.EqualFold(key, field) {
+			return key
+		}
+	}
+	return field
 }
 
 // kustomization is one file under judgement.
