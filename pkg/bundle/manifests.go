@@ -24,7 +24,9 @@ const overlaysDir = "overlays/"
 const patchMark = "_patch."
 
 // isManifest tells whether a file of a raw bundle is read as Kubernetes objects.
-func isManifest(name string) bool { return isYAML(name) || strings.HasSuffix(name, ".json") }
+func isManifest(name string) bool {
+	return (isYAML(name) || strings.HasSuffix(name, ".json")) && !isOptionsFile(path.Base(name))
+}
 
 // judgeManifests checks that every manifest of a raw bundle holds Kubernetes
 // objects. A bundle that any customization makes a chart or a kustomization is

@@ -27,6 +27,13 @@ func Name(repo, dir, optionsFile string) string {
 	if optionsFile != "" {
 		id = path.Join(id, strings.TrimSuffix(optionsFile, path.Ext(optionsFile)))
 	}
+	return ReleaseName(id)
+}
+
+// ReleaseName returns the name of the Helm release of a bundle that names none
+// itself, exactly Fleet's: the bundle's name, made a DNS label of at most
+// MaxNameLength bytes where it is none, without two names becoming one. Frozen as Name is.
+func ReleaseName(id string) string {
 	name := strings.ReplaceAll(id, "/", "-")
 	if name != strings.ToLower(name) || nameDisallowed.MatchString(name) {
 		name += "-" + md5Hex(name, 8)

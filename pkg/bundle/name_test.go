@@ -46,3 +46,25 @@ func TestAnExplicitOptionsFileIsPartOfTheName(t *testing.T) {
 		}
 	}
 }
+
+func TestReleaseNamesAreFleets(t *testing.T) {
+	long := strings.Repeat("a", 60)
+	for name, want := range map[string]string{
+		"shop":       "shop",
+		"shop.eu":    "shop-eu-4b3c6ab4",
+		"a--b":       "a-b",
+		"repo-apps-": "repo-apps",
+	} {
+		got := bundle.ReleaseName(name)
+		if got != want || len(got) > bundle.MaxNameLength || bundle.ReleaseName(got) != got {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	if got := bundle.ReleaseName(long); got[:48] != long[:47]+"-" || len(got) != 53 {
+		t.Errorf("%q", got)
+	}
+	// A computed name is its own release name.
+	if n := bundle.Name("repo", "Apps/Über", ""); bundle.ReleaseName(n) != n {
+		t.Errorf("%q", n)
+	}
+}
