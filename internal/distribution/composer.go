@@ -279,11 +279,11 @@ func (c *Composer) BundlesOn(cluster string) []string {
 }
 
 // Disagreeing lists the bundles (workspace/name) whose content on a cluster was
-// rendered with other answers than a cluster with these facts gives.
+// rendered with other answers than a cluster with these facts gives, or may have been.
 func (c *Composer) Disagreeing(cluster string, facts renderer.Facts) []string {
 	disagree := map[string]bool{}
 	for name, v := range c.variantsOn(cluster) {
-		if !facts.Agrees(v.Answers) {
+		if v.namedByFacts() || !facts.Agrees(v.Answers) {
 			disagree[name] = true
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/yaml"
 
 	"github.com/muster-dev/muster/internal/renderer"
@@ -84,8 +85,8 @@ func (d *Deployer) hubInputs(ctx context.Context, b *v1alpha1.Bundle, o v1alpha1
 func (d *Deployer) addValues(ctx context.Context, b *v1alpha1.Bundle, in *hubInputs, v bundle.ValuesRef) error {
 	ref := hubRef{v.Kind, b.Namespace, v.Name}
 	in.refs = append(in.refs, ref)
-	o, err := d.HubObjects.get(ctx, ref)
-	if err != nil {
+	o, err := d.hubObject(ctx, b, in, ref)
+	if err != nil || in.missing != nil {
 		return err
 	}
 	text, ok := o.data[v.Key]
@@ -106,6 +107,17 @@ func (d *Deployer) addValues(ctx context.Context, b *v1alpha1.Bundle, in *hubInp
 	return nil
 }
 
+// hubObject reads one object. That the hub may not is its owner's to mend and
+// no reason to try again at once.
+func (d *Deployer) hubObject(ctx context.Context, b *v1alpha1.Bundle, in *hubInputs, ref hubRef) (hubObject, error) {
+	o, err := d.HubObjects.get(ctx, ref)
+	if apierrors.IsForbidden(err) {
+		in.miss(b, "the hub may not read %s: allow its service account to get it, as for the workspaces named in the values of Muster's chart", ref)
+		return hubObject{}, nil
+	}
+	return o, err
+}
+
 // valuesOf reads values as JSON. What is wrong with them is not said: the
 // parser's message could quote a Secret.
 func valuesOf(text []byte) (json.RawMessage, bool) {
@@ -121,8 +133,8 @@ func valuesOf(text []byte) (json.RawMessage, bool) {
 
 func (d *Deployer) addCopied(ctx context.Context, b *v1alpha1.Bundle, in *hubInputs, ref hubRef) error {
 	in.refs = append(in.refs, ref)
-	o, err := d.HubObjects.get(ctx, ref)
-	if err != nil {
+	o, err := d.hubObject(ctx, b, in, ref)
+	if err != nil || in.missing != nil {
 		return err
 	}
 	if o.version == "" {

@@ -4,12 +4,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"sort"
 	"strings"
 
 	"github.com/muster-dev/muster/pkg/content"
 )
+
+// factsName ends the options' name of a variant that was stored before renders
+// said what they ask: a digest of all facts of its clusters.
+var factsName = regexp.MustCompile(`^.{43}-[0-9a-f]{16}$`)
 
 // Wants is what every cluster shall run of one bundle: the stored result of
 // matching, rendering and rollout, from which documents are composed.
@@ -46,6 +51,9 @@ type Want struct {
 	// Retain keeps objects that left the manifests, until a loss is approved.
 	Retain bool `json:"r,omitempty"`
 }
+
+// namedByFacts tells whether it is not known what the render asked.
+func (v Variant) namedByFacts() bool { return factsName.MatchString(v.Options) }
 
 // VariantOf returns what a cluster wants, and whether it wants the bundle at all.
 func (w Wants) VariantOf(cluster string) (Variant, Want, bool) {

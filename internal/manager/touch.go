@@ -93,8 +93,8 @@ func (t *touch) cluster(ctx context.Context, old, now *v1alpha1.Cluster) {
 	if now != nil {
 		workspace, after = now.Namespace, distribution.TargetCluster(now, t.labels(ctx, now.Namespace))
 	}
-	// A cluster that comes, goes, drains or reports other facts concerns everything that may match it.
-	whole := old == nil || now == nil || draining(old) != draining(now) || !sameFacts(old.Status.Facts, now.Status.Facts)
+	// A cluster that comes, goes or drains concerns everything that may match it.
+	whole := old == nil || now == nil || draining(old) != draining(now)
 	t.mu.Lock()
 	var touched []string
 	if whole {
@@ -104,13 +104,34 @@ func (t *touch) cluster(ctx context.Context, old, now *v1alpha1.Cluster) {
 	}
 	t.mu.Unlock()
 	if !whole {
-		// Charts may ask for labels that no target names.
+		// Charts may ask for facts, and for labels that no target names; one that does not render may with others.
 		touched = append(touched, t.leader.composer.Disagreeing(key(now), distribution.FactsOf(now))...)
+		touched = append(touched, t.troubled(ctx, workspace)...)
 	}
 	for _, b := range touched {
 		t.leader.bundles.Mark(b)
 	}
 	t.leader.status.GroupsChanged(ctx, workspace)
+}
+
+// troubled are the bundles that a workspace's clusters may match and that do not render everywhere.
+func (t *touch) troubled(ctx context.Context, workspace string) []string {
+	var rollouts v1alpha1.RolloutList
+	if err := t.client.List(ctx, &rollouts, client.InNamespace(t.leader.namespace), client.UnsafeDisableDeepCopy); err != nil {
+		klog.FromContext(ctx).Error(err, "rollouts not read from the cache", "workspace", workspace)
+	}
+	t.mu.Lock()
+	reaching := t.index.InWorkspace(workspace)
+	t.mu.Unlock()
+	var out []string
+	for i := range rollouts.Items {
+		r := &rollouts.Items[i]
+		name := r.Spec.Workspace + "/" + r.Spec.Bundle
+		if _, reaches := slices.BinarySearch(reaching, name); reaches && len(r.Status.Problems) > 0 {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 func draining(c *v1alpha1.Cluster) bool {

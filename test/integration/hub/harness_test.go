@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"path"
 	"slices"
 	"sort"
@@ -37,6 +38,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == renderer.ChildArgument {
+		os.Exit(renderer.ServeChild(os.Stdin, os.Stdout))
+	}
 	log.SetLogger(logr.Discard())
 	plane.Main(m)
 }
