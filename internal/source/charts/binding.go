@@ -13,7 +13,7 @@ type binding struct {
 }
 
 func bind(u *url.URL) binding {
-	return binding{origin: origin(u), path: segments(u.Path)}
+	return binding{origin: origin(u), path: segments(u)}
 }
 
 // covers is true for URLs of the same scheme, host and port whose path has the prefix, segment by segment.
@@ -21,13 +21,12 @@ func (b binding) covers(u *url.URL) bool {
 	if origin(u) != b.origin || u.Opaque != "" {
 		return false
 	}
-	path := segments(u.Path)
+	path := segments(u)
 	if len(path) < len(b.path) {
 		return false
 	}
 	for i, segment := range path {
-		// Servers and proxies differ in how they read these, so none gets credentials.
-		if segment == "." || segment == ".." || strings.ContainsAny(segment, "\\;") {
+		if ambiguous(segment) {
 			return false
 		}
 		if i < len(b.path) && segment != b.path[i] {
@@ -37,9 +36,34 @@ func (b binding) covers(u *url.URL) bool {
 	return true
 }
 
-// segments splits a decoded path; empty segments do not count.
-func segments(path string) []string {
-	return strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
+// ambiguous is true for segments that servers and proxies read in different ways: dots, also behind an encoded slash, as
+// well as backslashes and parameters. None of them gets credentials.
+func ambiguous(segment string) bool {
+	if strings.ContainsAny(segment, "\\;") {
+		return true
+	}
+	for part := range strings.SplitSeq(segment, "/") {
+		if part == "." || part == ".." {
+			return true
+		}
+	}
+	return false
+}
+
+// segments splits a path and then decodes: an encoded slash is part of a name, as in group%2Fproject of GitLab's
+// repositories. Empty segments do not count.
+func segments(u *url.URL) []string {
+	var decoded []string
+	for segment := range strings.SplitSeq(u.EscapedPath(), "/") {
+		if segment == "" {
+			continue
+		}
+		if plain, err := url.PathUnescape(segment); err == nil {
+			segment = plain
+		}
+		decoded = append(decoded, segment)
+	}
+	return decoded
 }
 
 // origin is scheme, host and port in the form in which equal ones compare equal.

@@ -86,7 +86,7 @@ func showText(raw string) string {
 		}
 		return manifest.Clean(before)
 	}
-	if u.Host == "" {
+	if u.Host == "" && u.Scheme == "" {
 		return manifest.Clean(u.Path)
 	}
 	return show(u)

@@ -52,7 +52,7 @@ func (f *Fetcher) index(ctx context.Context, s *session, base *url.URL) (*index,
 }
 
 func (f *Fetcher) readIndex(ctx context.Context, s *session, base *url.URL, cached cachedIndex) (cachedIndex, error) {
-	q := query{op: "fetch index", url: indexURL(base), redirect: within, limit: f.options.MaxIndexBytes, known: cached.validators, packed: true}
+	q := query{op: "fetch index", url: below(base, "index.yaml"), redirect: within, limit: f.options.MaxIndexBytes, known: cached.validators, packed: true}
 	got, err := s.get(ctx, q)
 	if err != nil {
 		return cachedIndex{}, err
@@ -75,11 +75,12 @@ func (f *Fetcher) readIndex(ctx context.Context, s *session, base *url.URL, cach
 	return cachedIndex{index: ix, validators: got.validators, checked: checked}, nil
 }
 
-func indexURL(base *url.URL) *url.URL {
-	u := *base
-	u.Path, u.RawPath = strings.TrimSuffix(base.Path, "/")+"/index.yaml", ""
-	if base.RawPath != "" {
-		u.RawPath = strings.TrimSuffix(base.RawPath, "/") + "/index.yaml"
+// below is the URL of a file in a directory. What the user encoded stays so.
+func below(directory *url.URL, file string) *url.URL {
+	u := *directory
+	u.Path = strings.TrimSuffix(u.Path, "/") + "/" + file
+	if u.RawPath != "" {
+		u.RawPath = strings.TrimSuffix(u.RawPath, "/") + "/" + file
 	}
 	return &u
 }

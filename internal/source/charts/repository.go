@@ -165,9 +165,8 @@ func (r *repository) archiveURL(text string) (*url.URL, error) {
 		}
 		return u, nil
 	}
-	base := *r.base
-	base.Path, base.RawPath = strings.TrimSuffix(base.Path, "/")+"/", ""
+	base := below(r.base, "")
 	u := base.ResolveReference(relative)
-	u.RawQuery, u.User = base.RawQuery, nil
+	u.RawQuery = base.RawQuery
 	return u, nil
 }

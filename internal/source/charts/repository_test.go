@@ -130,6 +130,29 @@ func TestArchivesLieWhereTheIndexSays(t *testing.T) {
 	}
 }
 
+// GitLab's repositories have an encoded slash in their path.
+func TestWhatIsEncodedInARepositoryStaysSo(t *testing.T) {
+	const path = "/api/v4/projects/group%2Fproject/packages/helm/stable"
+	web, data := newTLSServer(t), archive(t, "app", "1.0.0")
+	web.file("/index.yaml", index(chartEntry{"app", "1.0.0", "charts/app-1.0.0.tgz", digestOf(data)}))
+	web.file("/app.tgz", data)
+	files := map[string]http.HandlerFunc{path + "/index.yaml": web.pages["/index.yaml"], path + "/charts/app-1.0.0.tgz": web.pages["/app.tgz"]}
+	web.rest = private(func(w http.ResponseWriter, r *http.Request) {
+		file, ok := files[r.RequestURI]
+		if !ok {
+			t.Errorf("got a request for %s", r.RequestURI)
+			file = http.NotFound
+		}
+		file(w, r)
+	})
+	for _, end := range []string{"", "/"} {
+		_, err := charts.New(impatient()).Fetch(t.Context(), bundle.ChartRef{Repo: web.URL + path + end, Chart: "app"}, login(web.ca()))
+		if err != nil {
+			t.Errorf("ending in %q: %v", end, err)
+		}
+	}
+}
+
 func TestAnIndexIsSharedAndAskedForByCondition(t *testing.T) {
 	web, now := newServer(t), newClock()
 	web.publish(t, "", "app", "1.0.0", "1.1.0")

@@ -126,7 +126,8 @@ func (s *store) evictLocked() bool {
 	}
 	s.total -= s.files[oldest].size
 	delete(s.files, oldest)
-	return os.Remove(filepath.Join(s.dir, oldest)) == nil
+	err := os.Remove(filepath.Join(s.dir, oldest))
+	return err == nil || errors.Is(err, fs.ErrNotExist)
 }
 
 // loadLocked counts what an earlier process left, and clears what it was writing.
