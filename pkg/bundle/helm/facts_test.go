@@ -113,7 +113,7 @@ func said(t *testing.T, files []bundle.File, f helm.Facts) string {
 		t.Fatal(err)
 	}
 	data, _ := result.Objects[0].Body["data"].(map[string]any)
-	return fmt.Sprint(data["said"])
+	return strings.TrimSpace(fmt.Sprint(data["said"]))
 }
 
 // byHelm is the same from Helm's engine with its own capabilities.
@@ -146,7 +146,7 @@ func byHelm(t *testing.T, files []bundle.File, f helm.Facts) string {
 		Data map[string]string `json:"data"`
 	}
 	unmarshal(t, printed["asks/templates/a.yaml"], &object)
-	return object.Data["said"]
+	return strings.TrimSpace(object.Data["said"])
 }
 
 // Errors of templates stay Helm's own where capabilities are misused.

@@ -2,6 +2,7 @@ package helm
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -215,7 +216,7 @@ func (r Release) objects(c *loaded, printed map[string]string) ([]manifest.Objec
 		if strings.HasSuffix(name, "NOTES.txt") {
 			continue
 		}
-		found, err := manifest.Decode(c.file(name), []byte(printed[name]), manifest.Options{Lenient: true, MaxObjects: r.MaxObjects, Printed: true})
+		found, err := manifest.Decode(c.file(name), []byte(asReleased(printed[name])), manifest.Options{Lenient: true, MaxObjects: r.MaxObjects, Printed: true})
 		if err != nil {
 			return nil, unquoted(err)
 		}
@@ -225,4 +226,13 @@ func (r Release) objects(c *loaded, printed map[string]string) ([]manifest.Objec
 		}
 	}
 	return objects, nil
+}
+
+// beforeMarker is the space that Helm drops at the end of each document.
+var beforeMarker = regexp.MustCompile(`\s*\n---`)
+
+// asReleased is what a template printed as Helm keeps it: each document ends in
+// one line end. A text that keeps its last empty lines ("|+") has fewer then.
+func asReleased(printed string) string {
+	return beforeMarker.ReplaceAllString(strings.TrimSpace(printed), "\n---") + "\n"
 }

@@ -1,28 +1,114 @@
 package charts_test
 
 import (
-	"context"
+	"bufio"
+	"errors"
+	"io"
+	"slices"
+	"strings"
 	"testing"
 
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chartutil"
+	"helm.sh/helm/v3/pkg/release"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/yaml"
+
+	"github.com/muster-dev/muster/internal/renderer"
 )
 
-// template renders as `helm template --include-crds` does.
-func template(t *testing.T, c *chart.Chart, release, namespace string, values map[string]any) (string, []string) {
+// template renders as `helm template --include-crds` does, hooks apart.
+func template(t *testing.T, c *chart.Chart, values map[string]any, facts renderer.Facts) (objects, hooks []map[string]any, err error) {
 	t.Helper()
 	install := action.NewInstall(&action.Configuration{})
 	install.DryRun, install.ClientOnly, install.IncludeCRDs, install.Replace = true, true, true, true
-	install.ReleaseName, install.Namespace = release, namespace
-	install.KubeVersion = &chartutil.KubeVersion{Version: "v1.36.0", Major: "1", Minor: "36"}
-	r, err := install.RunWithContext(context.Background(), c, values)
+	install.ReleaseName, install.Namespace = releaseName, releaseNamespace
+	install.KubeVersion = kubeVersion(t, facts)
+	install.APIVersions = facts.APIVersions[len(chartutil.DefaultVersionSet):] // Helm adds its own
+	r, err := install.RunWithContext(t.Context(), c, values)
 	if err != nil {
-		t.Fatalf("helm template: %v", err)
+		return nil, nil, err
 	}
-	var hooks []string
 	for _, h := range r.Hooks {
-		hooks = append(hooks, h.Manifest)
+		if slices.ContainsFunc(h.Events, func(e release.HookEvent) bool { return e != release.HookTest }) {
+			hooks = append(hooks, documents(t, h.Manifest+"\n")...)
+		}
 	}
-	return r.Manifest, hooks
+	return documents(t, r.Manifest), hooks, nil
+}
+
+// kubeVersion says what a server says; ParseKubeVersion is for --kube-version, and loses what follows the numbers.
+func kubeVersion(t *testing.T, facts renderer.Facts) *chartutil.KubeVersion {
+	t.Helper()
+	v, err := chartutil.ParseKubeVersion(facts.KubeVersion)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Version = facts.KubeVersion
+	return v
+}
+
+// documents reads what Helm would send as its client does, lists laid open.
+func documents(t *testing.T, text string) []map[string]any {
+	t.Helper()
+	var all []map[string]any
+	reader := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(text)))
+	for {
+		part, err := reader.Read()
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var body map[string]any
+		if err := yaml.Unmarshal(part, &body); err != nil {
+			t.Fatalf("%v in:\n%s", err, part)
+		}
+		items, isList := body["items"].([]any)
+		switch {
+		case len(body) == 0:
+		case isList || body["kind"] == "List":
+			for _, item := range items {
+				all = append(all, item.(map[string]any))
+			}
+		default:
+			all = append(all, body)
+		}
+	}
+}
+
+// bare is an object without what Muster adds or drops: the release namespace,
+// Helm's marks of ownership, and what only a server writes.
+func bare(body map[string]any) map[string]any {
+	metadata, ok := body["metadata"].(map[string]any)
+	if !ok {
+		return body
+	}
+	if metadata["namespace"] == releaseNamespace {
+		delete(metadata, "namespace")
+	}
+	drop(metadata, "labels", func(key string) bool { return key == "app.kubernetes.io/managed-by" })
+	drop(metadata, "annotations", func(key string) bool { return strings.HasPrefix(key, "meta.helm.sh/") })
+	delete(body, "status")
+	return body
+}
+
+func drop(metadata map[string]any, field string, unwanted func(string) bool) {
+	m, ok := metadata[field].(map[string]any)
+	if !ok {
+		if metadata[field] == nil {
+			delete(metadata, field)
+		}
+		return
+	}
+	for key := range m {
+		if unwanted(key) {
+			delete(m, key)
+		}
+	}
+	if len(m) == 0 {
+		delete(metadata, field)
+	}
 }
