@@ -40,12 +40,12 @@ func settingsOf(in Inputs) manifest.Settings {
 	return s
 }
 
-// ReleaseName is .Release.Name: the option, else the bundle's name.
+// ReleaseName is .Release.Name: the option, else what the bundle's name makes.
 func ReleaseName(bundleName string, o v1alpha1.BundleOptions) string {
 	if o.Helm != nil && said(o.Helm.ReleaseName) != "" {
 		return said(o.Helm.ReleaseName)
 	}
-	return bundleName
+	return bundle.ReleaseName(bundleName)
 }
 
 // ContentOptions is what the agent must know of a bundle's options.
