@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -17,10 +18,26 @@ import (
 // draftCluster stands for a cluster of which nothing is known.
 const draftCluster = "any"
 
+// checked are the pieces that validate renders: drafts, and what clusters get.
+func (f *fleet) checked() iter.Seq[piece] {
+	return func(yield func(piece) bool) {
+		for _, pieces := range []iter.Seq[piece]{f.drafts(), f.pieces(f.byName())} {
+			for p := range pieces {
+				if !yield(p) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // drafts are pieces for no cluster at all: what a bundle renders to with its own
 // options, or with each customization that a cluster may take.
 func (f *fleet) drafts() iter.Seq[piece] {
 	cluster := targets.Cluster{Workspace: defaultWorkspace, Name: draftCluster}
+	if len(f.inventory.clusters) > 0 {
+		cluster.Workspace = f.inventory.clusters[0].Workspace
+	}
 	return func(yield func(piece) bool) {
 		for _, b := range f.byName() {
 			for _, d := range draftsOf(b) {
@@ -40,7 +57,8 @@ func draftsOf(b *bundle.Bundle) []decision {
 	add := func(o v1alpha1.BundleOptions, where bundle.Position, tentative bool) {
 		drafts = append(drafts, decision{
 			Match:     targets.Match{Matched: true, Options: o, Where: where},
-			tentative: tentative || renderer.NeedsContext(b.Files, o),
+			draft:     true,
+			tentative: tentative || renderer.NeedsContext(b.Files, o) || asksCluster(b.Files),
 		})
 	}
 	customizations := b.Spec.TargetCustomizations
@@ -54,8 +72,21 @@ func draftsOf(b *bundle.Bundle) []decision {
 	return drafts
 }
 
+// clusterWords are how the templates of a chart, or its Chart.yaml, ask about a cluster.
+var clusterWords = [][]byte{[]byte("Capabilities"), []byte("clusterLabels"), []byte("kubeVersion")}
+
+// asksCluster tells whether a chart may fail on one cluster and work on another.
+func asksCluster(files []bundle.File) bool {
+	return slices.ContainsFunc(files, func(f bundle.File) bool {
+		return slices.ContainsFunc(clusterWords, func(word []byte) bool { return bytes.Contains(f.Data, word) })
+	})
+}
+
 // checks collects what rendering finds, each problem once.
 type checks struct {
+	// howToFetch says what would bring a chart that is elsewhere.
+	howToFetch string
+
 	found []v1alpha1.Problem
 	// clusters that a problem was found on, by its place in found.
 	clusters [][]string
@@ -71,17 +102,14 @@ func (c *checks) take(m made) error {
 		c.add(decidedWarning(m, other), "")
 	case errors.As(m.err, &remote):
 		p := problemIn(m.bundle, m.decision, m.err)
-		p.Severity, p.Message = bundle.Warning, p.Message+", and was not rendered"
-		if m.decision.cluster.Name == draftCluster {
-			p.Suggestion = "--inventory FILE with --fetch-charts fetches it, without credentials"
-		}
+		p.Severity, p.Message, p.Suggestion = bundle.Warning, p.Message+", and was not rendered", c.howToFetch
 		c.add(p, "")
 	case m.err == nil:
 		for _, p := range volatileWarnings(m.bundle, m.item) {
 			c.add(p, "")
 		}
 	case m.decision.tentative:
-	case m.decision.cluster.Name == draftCluster:
+	case m.decision.draft:
 		c.add(problemIn(m.bundle, m.decision, m.err), "")
 	default:
 		c.add(problemIn(m.bundle, m.decision, m.err), m.decision.cluster.Name)

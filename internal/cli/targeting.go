@@ -13,6 +13,8 @@ import (
 type decision struct {
 	targets.Match
 	cluster targets.Cluster
+	// draft is true for no cluster at all.
+	draft bool
 	// tentative is true where too little is known of the cluster to blame the files.
 	tentative bool
 }

@@ -87,23 +87,18 @@ func (a *app) validate(ctx context.Context, o validateOptions, dir string) error
 	return a.printProblems(problems, len(f.read.Bundles)+len(f.read.Broken), dir, o.Output)
 }
 
-// check renders: for the clusters of the inventory, else for none.
+// check renders as far as that needs no cluster, and for those of the inventory.
 func (o *validateOptions) check(ctx context.Context, f *fleet) ([]v1alpha1.Problem, error) {
-	charts := &chartSource{}
-	if len(o.Inventory) > 0 {
-		charts = o.charts()
+	charts, c := o.charts(), &checks{howToFetch: "--fetch-charts fetches it, without credentials"}
+	if len(o.Inventory) == 0 {
+		charts, c.howToFetch = &chartSource{}, "--inventory FILE with --fetch-charts fetches it, without credentials"
 	}
 	shop, err := newWorkshop(f, o.renderFlags, charts)
 	if err != nil {
 		return nil, err
 	}
 	defer shop.close()
-	pieces := f.drafts()
-	if len(o.Inventory) > 0 {
-		pieces = f.pieces(f.byName())
-	}
-	c := &checks{}
-	if err := shop.each(ctx, pieces, c.take); err != nil {
+	if err := shop.each(ctx, f.checked(), c.take); err != nil {
 		return nil, err
 	}
 	return c.problems(), nil
