@@ -67,11 +67,26 @@ func verdictOf(err error) verdict {
 	case timedOut(err):
 		return verdict{ErrUnreachable, "no complete answer in time", "is the server up and reachable from the hub?"}
 	}
-	var network net.Error
-	if errors.As(err, &network) || errors.Is(err, context.Canceled) {
-		return verdict{ErrUnreachable, err.Error(), "is the server up and reachable from the hub?"}
+	if text, ok := networkText(err); ok {
+		return verdict{ErrUnreachable, text, "is the server up and reachable from the hub?"}
 	}
 	return verdict{ErrProtocol, err.Error(), ""}
+}
+
+// networkText tells a failure of the network without what differs from one try to the next, such as our own port.
+func networkText(err error) (string, bool) {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Addr != nil {
+		return fmt.Sprintf("%s %s: %v", op.Op, op.Addr, op.Err), true
+	}
+	var network net.Error
+	text := err.Error()
+	for _, broken := range []string{"http2: ", "stream error: ", "connection error: "} {
+		if strings.Contains(text, broken) {
+			return "the connection broke", true // net/http does not export these
+		}
+	}
+	return text, errors.As(err, &network) || errors.Is(err, context.Canceled)
 }
 
 func trustVerdict(err error) (verdict, bool) {

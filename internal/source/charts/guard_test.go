@@ -5,7 +5,10 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"maps"
+	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -137,6 +140,34 @@ func TestASlowServerIsLeft(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	<-gone
+}
+
+func TestAFailureReadsTheSameEachTime(t *testing.T) {
+	web := newServer(t)
+	web.page("/cut/index.yaml", func(w http.ResponseWriter, _ *http.Request) {
+		connection, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_ = connection.(*net.TCPConn).SetLinger(0) // a reset, whose text has the ports of both ends
+		_ = connection.Close()
+	})
+	for name, repo := range map[string]string{"refused": "http://127.0.0.1:1", "reset": web.URL + "/cut"} {
+		t.Run(name, func(t *testing.T) {
+			seen := map[string]bool{}
+			for range 3 {
+				_, err := charts.New(impatient()).Resolve(t.Context(), bundle.ChartRef{Repo: repo, Chart: "app"}, charts.Credential{})
+				if !errors.Is(err, charts.ErrUnreachable) {
+					t.Errorf("got %v", err)
+				}
+				seen[err.Error()] = true
+			}
+			if len(seen) != 1 {
+				t.Errorf("got different texts: %v", slices.Collect(maps.Keys(seen)))
+			}
+		})
+	}
 }
 
 func TestACancelledCallSaysSo(t *testing.T) {
