@@ -26,6 +26,8 @@ type call struct {
 type text struct {
 	calls    []call
 	includes []include
+	// executes are calls of tpl, behind which there may be anything.
+	executes []call
 }
 
 // include names a partial, or the end of another template's path.
@@ -41,10 +43,12 @@ type callers struct {
 	lines map[string][]string
 	// partials by the name they are defined under.
 	partials map[string]*text
+	// values are calls in "${ }" in the values that the chart is given.
+	values []call
 }
 
-func newCallers(sources []helm.Source) *callers {
-	c := &callers{byFile: map[string]*text{}, lines: map[string][]string{}, partials: map[string]*text{}}
+func newCallers(sources []helm.Source, values []call) *callers {
+	c := &callers{byFile: map[string]*text{}, lines: map[string][]string{}, partials: map[string]*text{}, values: values}
 	for _, s := range sources {
 		c.add(s)
 	}
@@ -120,8 +124,11 @@ func (r reading) nodes(n parse.Node) {
 		// The name of a partial stands in an include, or ends a template's path in one.
 		r.text.includes = append(r.text.includes, include{r.line(n), n.Text})
 	case *parse.IdentifierNode:
+		at := call{r.source.File, r.line(n), n.Ident}
 		if slices.Contains(restless, n.Ident) {
-			r.text.calls = append(r.text.calls, call{r.source.File, r.line(n), n.Ident})
+			r.text.calls = append(r.text.calls, at)
+		} else if n.Ident == "tpl" {
+			r.text.executes = append(r.text.executes, at)
 		}
 	}
 }

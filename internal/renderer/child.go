@@ -127,7 +127,7 @@ func (c child) respond(j job) response {
 	if err != nil {
 		return response{Fault: faultOf(err), Answers: answers, Retire: true}
 	}
-	return response{Item: &done.item, Files: done.files, Origins: done.origins, Answers: answers, Retire: done.tainted || grown(c.limits)}
+	return response{Rendered: true, Objects: done.objects, Files: done.files, Origins: done.origins, Answers: answers, Retire: done.tainted || grown(c.limits)}
 }
 
 // grown tells whether this process holds so much memory that a fresh one is cheaper.

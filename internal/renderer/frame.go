@@ -40,10 +40,12 @@ type request struct {
 }
 
 type response struct {
-	Item *content.Item `json:"item,omitempty"`
-	// Files of the item's objects, if asked for.
+	// Rendered says that Objects are all there are; else Fault says why not.
+	Rendered bool             `json:"rendered,omitempty"`
+	Objects  []content.Object `json:"objects,omitempty"`
+	// Files of the objects, if asked for.
 	Files map[content.Key]string `json:"files,omitempty"`
-	// Origins of its volatile values, if files were asked for.
+	// Origins of their volatile values, if files were asked for.
 	Origins []content.Origin `json:"origins,omitempty"`
 	// Answers are what was asked about the cluster, and what was told, of a fault too.
 	Answers map[string]string `json:"answers,omitempty"`

@@ -163,6 +163,7 @@ func TestHostileInputsAreRefusedWithinLimits(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // they burn what they are allowed to
 			_, err := newPool(t, c.opts).Render(context.Background(), c.in)
 			var p *renderer.Problem
 			if !errors.As(err, &p) {

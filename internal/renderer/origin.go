@@ -1,7 +1,9 @@
 package renderer
 
 import (
+	"bytes"
 	"cmp"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -47,14 +49,46 @@ func fileOfKeys(objects []manifest.Object) map[content.Key]string {
 func (j job) callers() *callers {
 	release, err := j.release()
 	if err != nil {
-		return newCallers(nil)
+		return newCallers(nil, nil)
 	}
 	sources, err := helm.Sources(j.inputs.Files, release)
 	if err != nil {
-		return newCallers(nil)
+		return newCallers(nil, nil)
 	}
-	return newCallers(sources)
+	return newCallers(sources, j.callsInValues())
 }
+
+// callsInValues finds restless functions in the "${ }" of values.
+func (j job) callsInValues() []call {
+	h := j.inputs.Options.Helm
+	if h == nil || j.inputs.Context == nil || isTrue(h.DisablePreProcess) {
+		return nil
+	}
+	var calls []call
+	look := func(file string, text []byte) {
+		for _, at := range inValues.FindAllSubmatchIndex(text, -1) {
+			k := call{file: file, function: string(text[at[2]:at[3]])}
+			if file != j.optionsFile() {
+				k.line = 1 + bytes.Count(text[:at[2]], []byte("\n"))
+			}
+			calls = append(calls, k)
+		}
+	}
+	if h.Values != nil {
+		look(j.optionsFile(), h.Values.Raw)
+	}
+	for _, key := range slices.Sorted(maps.Keys(h.TemplateValues)) {
+		look(j.optionsFile(), []byte(h.TemplateValues[key]))
+	}
+	for _, f := range j.inputs.Files {
+		if slices.Contains(h.ValuesFiles, f.Path) {
+			look(f.Path, f.Data)
+		}
+	}
+	return calls
+}
+
+var inValues = regexp.MustCompile(`\$\{[^}]*\b(` + strings.Join(restless, "|") + `)\b`)
 
 // of finds the calls that may have made a value of an object that file printed.
 func (c *callers) of(file, pointer string) []call {
@@ -73,15 +107,20 @@ func (c *callers) of(file, pointer string) []call {
 		}
 		lines = more
 	}
-	if found := c.reached(t, nil, map[*text]bool{}); len(found) > 0 {
+	switch found := c.reached(t, nil, map[*text]bool{}); {
+	case len(lines) > 0 && len(c.values) > 0:
+		return sorted(slices.Clone(c.values))
+	case len(found) > 0:
 		return sorted(found)
+	case len(t.executes) > 0:
+		return sorted(slices.Clone(t.executes))
 	}
 	return c.anywhere()
 }
 
-// anywhere are all calls of the chart: an object that tpl or a kustomization made has no template.
+// anywhere are all calls of the chart: an object that a kustomization made has no template.
 func (c *callers) anywhere() []call {
-	var all []call
+	all := slices.Clone(c.values)
 	for _, t := range c.byFile {
 		all = append(all, t.calls...)
 	}

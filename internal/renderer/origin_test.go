@@ -2,12 +2,14 @@ package renderer_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/muster-dev/muster/internal/renderer"
 	"github.com/muster-dev/muster/pkg/bundle"
+	"github.com/muster-dev/muster/pkg/content"
 )
 
 const secretHead = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData:\n"
@@ -58,11 +60,7 @@ func TestVolatileValuesAreTracedToTheirTemplates(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			in := helmInputs("", append(c.files, file("Chart.yaml", chartYAML))...)
 			item := mustRender(t, newPool(t, renderer.Options{Files: true}).Render, in)
-			var got []string
-			for _, o := range item.Origins {
-				got = append(got, fmt.Sprintf("%s %s:%d %s", o.Pointer, o.File, o.Line, o.Function))
-			}
-			if diff := cmp.Diff(c.want, got); diff != "" {
+			if diff := cmp.Diff(c.want, traced(item)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			if quiet := mustRender(t, newPool(t, renderer.Options{}).Render, in); quiet.Origins != nil {
@@ -70,6 +68,58 @@ func TestVolatileValuesAreTracedToTheirTemplates(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestRandomValuesInOptionsAreTracedToThem(t *testing.T) {
+	chart := []bundle.File{file("Chart.yaml", chartYAML), file("v.yaml", "a: b\nid: ${ uuidv4 }\n"),
+		file("templates/s.yaml", secretHead+"  password: {{ .Values.password }}\n"), file("templates/t.yaml", strings.Replace(secretHead, "name: s", "name: t", 1)+"  id: {{ tpl .Values.id . }}\n")}
+	cases := map[string]struct {
+		change func(*renderer.Inputs)
+		want   []string
+	}{
+		"values": {
+			func(in *renderer.Inputs) {
+				in.Options.Helm.Values.Raw = []byte(`{"password": "${ randAlphaNum 20 }", "id": "x"}`)
+			},
+			[]string{"/stringData/password fleet.yaml:0 randAlphaNum"},
+		},
+		"templateValues": {
+			func(in *renderer.Inputs) {
+				in.Options.Helm.TemplateValues = map[string]string{"password": "${ randAscii 9 | b64enc }"}
+				in.OptionsFile = "dev.yaml"
+			},
+			[]string{"/stringData/password dev.yaml:0 randAscii"},
+		},
+		"a values file": {
+			func(in *renderer.Inputs) { in.Options.Helm.ValuesFiles = []string{"v.yaml"} },
+			[]string{"/stringData/id v.yaml:2 uuidv4"},
+		},
+		"tpl": {
+			func(in *renderer.Inputs) {
+				in.Options.Helm.Values.Raw = []byte(`{"password": "x", "id": "{{ uuidv4 }}"}`)
+			},
+			[]string{"/stringData/id templates/t.yaml:5 tpl"},
+		},
+	}
+	pool := newPool(t, renderer.Options{Files: true})
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			in := withContext(helmInputs(`{"password": "x", "id": "x"}`, chart...))
+			c.change(&in)
+			if diff := cmp.Diff(c.want, traced(mustRender(t, pool.Render, in))); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// traced prints origins as pointer file:line function.
+func traced(item content.Item) []string {
+	var list []string
+	for _, o := range item.Origins {
+		list = append(list, fmt.Sprintf("%s %s:%d %s", o.Pointer, o.File, o.Line, o.Function))
+	}
+	return list
 }
 
 // After kustomize an object has no template: every call of the chart may have made its value.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,55 +15,6 @@ import (
 	"github.com/muster-dev/muster/pkg/bundle/manifest"
 	"github.com/muster-dev/muster/pkg/content"
 )
-
-// Options of a pool; the zero value works.
-type Options struct {
-	// Binary is the render program; empty = muster-render beside this executable,
-	// else this executable with ChildArgument.
-	Binary string
-	// Workers is how many renders run at once; 0 = half the processors, at least 1, at most 4.
-	Workers int
-	// MemoryBytes one child may use; 0 = 512 MiB.
-	MemoryBytes int64
-	// CPU time of one render; 0 = 30 s.
-	CPU time.Duration
-	// Wall time of one render, waiting for a worker not counted; 0 = 60 s.
-	Wall time.Duration
-	// OutputBytes of one render; 0 = 16 MiB.
-	OutputBytes int64
-	// MaxObjects of one bundle; 0 = 20,000.
-	MaxObjects int
-	// RendersPerWorker until a child is replaced; 0 = 200.
-	RendersPerWorker int
-	// IdleFor is how long an unused child is kept; 0 = 60 s.
-	IdleFor time.Duration
-	// MemoBytes of results kept in memory; 0 = 64 MiB, negative = none.
-	MemoBytes int64
-	// Files fills content.Item.Files and Origins: in which file each object stands,
-	// and which template functions made its volatile values.
-	Files bool
-}
-
-func (o Options) withDefaults() Options {
-	o.Workers = or(o.Workers, min(max(runtime.GOMAXPROCS(0)/2, 1), 4))
-	o.MemoryBytes = or(o.MemoryBytes, 512<<20)
-	o.CPU = or(o.CPU, 30*time.Second)
-	o.Wall = or(o.Wall, 60*time.Second)
-	o.OutputBytes = or(o.OutputBytes, 16<<20)
-	o.MaxObjects = or(o.MaxObjects, 20_000)
-	o.RendersPerWorker = or(o.RendersPerWorker, 200)
-	o.IdleFor = or(o.IdleFor, time.Minute)
-	o.MemoBytes = or(o.MemoBytes, 64<<20)
-	return o
-}
-
-func or[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
-}
 
 // Pool renders in child processes that are kept warm, and remembers results.
 type Pool struct {
@@ -129,81 +79,6 @@ func program(binary string) (path string, args []string, err error) {
 	return self, []string{ChildArgument}, nil
 }
 
-var _ Renderer = (*Pool)(nil).Render
-
-// errLookAgain ends a flight that set out before something was learnt of its inputs.
-var errLookAgain = errors.New("look into the memo again")
-
-// Render renders once per distinct inputs: equal inputs that are being rendered
-// or were rendered lately share the result, which the caller must not change.
-// Inputs are equal if they differ in facts that no template asks for.
-func (p *Pool) Render(ctx context.Context, in Inputs) (content.Item, error) {
-	for digest := Digest(in); ; {
-		result, view, ok := p.memo.get(digest, in.Facts, time.Now())
-		if ok {
-			return result.item, result.err()
-		}
-		result, own, err := p.join(ctx, in, digest, view)
-		switch {
-		case errors.Is(err, errLookAgain):
-			continue
-		case err != nil:
-			return content.Item{}, fmt.Errorf("render bundle %s: %w", in.Bundle, err)
-		case own || in.Facts.Agrees(result.answers):
-			return result.item, result.err()
-		}
-		// It was rendered for a cluster that answers otherwise: now it is known what is asked.
-	}
-}
-
-// join waits for the flight of inputs that answer alike, or starts it; own says
-// that these inputs were the ones rendered.
-func (p *Pool) join(ctx context.Context, in Inputs, digest, view string) (result, bool, error) {
-	own := false // read only once the flight has ended
-	flight := p.flights.DoChan(digest+"\n"+view, func() (any, error) {
-		switch known, now, ok := p.memo.get(digest, in.Facts, time.Now()); {
-		case ok:
-			return known, nil
-		case now != view:
-			return nil, errLookAgain
-		}
-		own = true
-		made, err := p.renderOnce(in)
-		if err == nil {
-			p.memo.put(digest, made, time.Now())
-		}
-		return made, err
-	})
-	select {
-	case <-ctx.Done():
-		return result{}, false, ctx.Err()
-	case done := <-flight:
-		if done.Err != nil {
-			return result{}, false, done.Err
-		}
-		return done.Val.(result), own, nil
-	}
-}
-
-// Renders counts what children were asked for, the search for a file that
-// breaks a limit included.
-func (p *Pool) Renders() int64 { return p.renders.Load() }
-
-// result of inputs: content, or what is wrong with them.
-type result struct {
-	item    content.Item
-	problem *Problem
-	// answers that other inputs must give to share it; none for a hit limit, which spares all others the same.
-	answers map[string]string
-}
-
-func (r result) err() error {
-	if r.problem == nil {
-		return nil
-	}
-	return r.problem
-}
-
 // renderOnce occupies a slot. It lives as long as the pool, not as long as the
 // caller who happened to come first, since others wait for the same result.
 func (p *Pool) renderOnce(in Inputs) (result, error) {
@@ -221,11 +96,19 @@ func (p *Pool) renderOnce(in Inputs) (result, error) {
 		return result{problem: newProblem(in, fault)}, nil
 	case resp.Fault != nil:
 		return result{problem: newProblem(in, resp.Fault), answers: resp.Answers}, nil
-	case resp.Item == nil:
+	case !resp.Rendered:
 		return result{}, errors.New("the render process answered nothing")
 	}
-	resp.Item.Files, resp.Item.Origins, resp.Item.Answers = resp.Files, resp.Origins, resp.Answers
-	return result{item: *resp.Item, answers: resp.Answers}, nil
+	return result{item: itemOf(in, resp), answers: resp.Answers}, nil
+}
+
+// itemOf takes from a child its objects and what it says of them. Whose they are
+// and by which rights they are applied is not a child's to say.
+func itemOf(in Inputs, resp response) content.Item {
+	return content.Item{
+		Version: content.Version, Kind: content.KindManifests, Bundle: in.Bundle, Options: ContentOptions(in),
+		Objects: resp.Objects, Files: resp.Files, Origins: resp.Origins, Answers: resp.Answers,
+	}
 }
 
 // try renders on a worker. If a limit ends the child, the render is run once

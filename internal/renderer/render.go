@@ -22,7 +22,7 @@ type job struct {
 
 // rendered is what a job gives.
 type rendered struct {
-	item    content.Item
+	objects []content.Object
 	files   map[content.Key]string
 	origins []content.Origin
 	answers map[string]string
@@ -74,13 +74,7 @@ func (j job) run() (rendered, error) {
 	if err := j.checkSize(first); err != nil {
 		return done, err
 	}
-	done.item = content.Item{
-		Version: content.Version,
-		Kind:    content.KindManifests,
-		Bundle:  j.inputs.Bundle,
-		Options: ContentOptions(j.inputs),
-		Objects: first.finished,
-	}
+	done.objects = first.finished
 	if j.files {
 		done.files, done.origins = fileOfKeys(first.objects), j.originsOf(first)
 	}
@@ -184,7 +178,7 @@ func kustomizeDir(o v1alpha1.BundleOptions) string {
 
 // helm renders the chart, and has kustomize work on the result if the bundle holds a kustomization too.
 func (j job) helm() (p pass, err error) {
-	j.tell(or(j.inputs.OptionsFile, optionsFile))
+	j.tell(j.optionsFile())
 	release, err := j.release()
 	if err != nil {
 		return p, err
@@ -210,6 +204,8 @@ func (j job) helm() (p pass, err error) {
 	p.objects = append(aside, p.objects...)
 	return p, err
 }
+
+func (j job) optionsFile() string { return or(j.inputs.OptionsFile, optionsFile) }
 
 // tell says where a traced render is.
 func (j job) tell(file string) {
