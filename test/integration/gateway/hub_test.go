@@ -57,7 +57,7 @@ func newHub(tb testing.TB) *hub {
 	check(tb, err)
 	n := namespaces.Add(1)
 	h := &hub{
-		tb: tb, config: config, api: api, store: &memoryStore{items: map[content.ID][]byte{}},
+		tb: tb, config: config, api: api, store: &memoryStore{items: map[string][]byte{}},
 		namespace: fmt.Sprintf("muster-%d", n), workspace: fmt.Sprintf("team-%d", n),
 	}
 	h.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: h.namespace}})
@@ -207,37 +207,40 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 // memoryStore keeps content in memory, for one workspace.
 type memoryStore struct {
 	mu    sync.Mutex
-	items map[content.ID][]byte
+	items map[string][]byte // by workspace/id
 }
 
 func (s *memoryStore) Put(_ context.Context, p content.Pack) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, b := range p.Blobs {
-		s.items[b.ID] = b.Data
+		s.items[p.Workspace+"/"+string(b.ID)] = b.Data
 	}
 	return nil
 }
 
-func (s *memoryStore) Get(_ context.Context, _ string, id content.ID) ([]byte, error) {
+func (s *memoryStore) Get(_ context.Context, workspace string, id content.ID) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	data, ok := s.items[id]
+	data, ok := s.items[workspace+"/"+string(id)]
 	if !ok {
 		return nil, content.ErrNotFound
 	}
 	return data, nil
 }
 
-func (s *memoryStore) Has(_ string, id content.ID) bool {
-	_, err := s.Get(context.Background(), "", id)
+func (s *memoryStore) Has(workspace string, id content.ID) bool {
+	_, err := s.Get(context.Background(), workspace, id)
 	return err == nil
 }
 
 // put stores bytes as an item and returns its id.
-func (h *hub) put(data string) content.ID {
+func (h *hub) put(data string) content.ID { return h.putIn(h.workspace, data) }
+
+// putIn is put for a workspace that may be another's.
+func (h *hub) putIn(workspace, data string) content.ID {
 	id := content.IDOf([]byte(data))
-	check(h.tb, h.store.Put(h.tb.Context(), content.Pack{Blobs: []content.Blob{{ID: id, Data: []byte(data)}}}))
+	check(h.tb, h.store.Put(h.tb.Context(), content.Pack{Workspace: workspace, Blobs: []content.Blob{{ID: id, Data: []byte(data)}}}))
 	return id
 }
 

@@ -218,7 +218,7 @@ func TestClusterOfAnotherWorkspaceIsAnotherCluster(t *testing.T) {
 	text := other.token(r.url, func(o *jointoken.Options) { o.Cluster = "same" })
 	b, err := hubclient.Join(t.Context(), text, newKey(t), factsOf("other"), hubclient.Options{})
 	check(t, err)
-	item := h.put(`{"v":1,"kind":"manifests","bundle":"of-b"}`)
+	item := other.put(`{"v":1,"kind":"manifests","bundle":"of-b"}`)
 	other.compose(b, 0, 1, other.entry("u", item, 1))
 	await(t, "b reads its content", func() bool {
 		_, err := r.client(b).Content(t.Context(), string(item))

@@ -263,6 +263,31 @@ func TestContentFollowsTheDocument(t *testing.T) {
 	}
 }
 
+// A mapping brings bundles of other workspaces; their content stays where they are.
+func TestContentOfAnotherWorkspaceIsServedIfTheDocumentNamesIt(t *testing.T) {
+	h := newHub(t)
+	r := h.start()
+	id := r.joined("a")
+	c := r.client(id)
+	inputs := h.putIn("neighbour", "the files of a neighbour's bundle")
+	item := content.Item{Version: 1, Kind: content.KindSource, Bundle: "late", Source: &content.Source{Inputs: inputs, Options: json.RawMessage("{}")}}
+	data, source, err := item.Encode()
+	check(t, err)
+	h.putIn("neighbour", string(data))
+	secret := h.putIn("neighbour", `{"kind":"manifests","bundle":"of the neighbour alone"}`)
+
+	updates, _ := watching(t, c, "")
+	entry := h.entry("u1", source, 1)
+	entry.Workspace = "neighbour"
+	h.compose(id, 0, 1, entry)
+	next(t, "revision 1", updates)
+	for what, want := range map[content.ID]string{source: "", inputs: "", secret: protocol.CodeNotFound} {
+		if _, err := c.Content(t.Context(), string(what)); codeOf(err) != want {
+			t.Errorf("%s: %v, want %q", what, err, want)
+		}
+	}
+}
+
 func TestContentOfALargeDocument(t *testing.T) {
 	h := newHub(t)
 	r := h.start()
