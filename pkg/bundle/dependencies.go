@@ -45,13 +45,15 @@ type chartEntry struct {
 // parse lists nothing: the renderer says so with the line.
 func Dependencies(files []File, dir string) []Dependency {
 	vendored := vendoredCharts(files, path.Join(dir, "charts"))
+	list, lock := "Chart.yaml", "Chart.lock"
+	if parseChart(files, path.Join(dir, "requirements.yaml")).Dependencies != nil {
+		list, lock = "requirements.yaml", "requirements.lock" // Helm has these replace Chart.yaml's
+	}
+	wanted, locked := parseChart(files, path.Join(dir, list)), parseChart(files, path.Join(dir, lock))
 	var missing []Dependency
-	for _, names := range [][2]string{{"Chart.yaml", "Chart.lock"}, {"requirements.yaml", "requirements.lock"}} {
-		wanted, locked := parseChart(files, path.Join(dir, names[0])), parseChart(files, path.Join(dir, names[1]))
-		for i, entry := range wanted.Dependencies {
-			if !holds(vendored, entry) {
-				missing = append(missing, dependency(entry, locked.Dependencies, dir, i, path.Join(dir, names[0])))
-			}
+	for i, entry := range wanted.Dependencies {
+		if !holds(vendored, entry) {
+			missing = append(missing, dependency(entry, locked.Dependencies, dir, i, path.Join(dir, list)))
 		}
 	}
 	return missing
