@@ -48,7 +48,7 @@ func (r *rendering) print(b *bundle.Bundle, c targets.Cluster, item content.Item
 
 // stream is the YAML of a bundle, in apply order.
 func (r *rendering) stream(b *bundle.Bundle, item content.Item) ([]byte, error) {
-	sources := sourcesOf(b, item)
+	sources := sourcesOf(b, item, r.named.in(b))
 	var out bytes.Buffer
 	for i, object := range item.Objects {
 		text, err := r.document(object)
@@ -100,8 +100,7 @@ const copiedFromHub = "downstreamResources"
 // sourcesOf finds the file each object was written in. What Muster itself adds
 // comes from the options file; what Kustomize makes of several files, and knows
 // by its kustomization only, is traced to the file that holds the object's name.
-func sourcesOf(b *bundle.Bundle, item content.Item) []string {
-	named := namedIn(b.Files)
+func sourcesOf(b *bundle.Bundle, item content.Item, named map[string]string) []string {
 	sources := make([]string, len(item.Objects))
 	for i, object := range item.Objects {
 		group, kind, _, name := object.Key.Split()
@@ -115,6 +114,19 @@ func sourcesOf(b *bundle.Bundle, item content.Item) []string {
 		sources[i] = path.Join(b.Path, file)
 	}
 	return sources
+}
+
+// lastNamed remembers the names of the bundle printed last: its clusters come one after another.
+type lastNamed struct {
+	bundle *bundle.Bundle
+	names  map[string]string
+}
+
+func (l *lastNamed) in(b *bundle.Bundle) map[string]string {
+	if l.bundle != b {
+		l.bundle, l.names = b, namedIn(b.Files)
+	}
+	return l.names
 }
 
 // namedIn maps group/kind/name to the file of a bundle that holds it.

@@ -78,6 +78,9 @@ func TestTheReferenceKnowsEveryKeyAndNoOther(t *testing.T) {
 		if !strings.HasPrefix(s.text, shownType(k)) {
 			t.Errorf("the part about %s begins with %.40q, want %q", s.key, s.text, shownType(k))
 		}
+		if !strings.Contains(s.text, "Default:") && !strings.Contains(s.text, "**Deprecated**") {
+			t.Errorf("the part about %s names no default", s.key)
+		}
 		if whole := strings.Contains(s.text, "Of the bundle as a whole."); whole == k.PerTarget {
 			t.Errorf("%s: a customization may say it: %v; the part says it is of the bundle as a whole: %v", s.key, k.PerTarget, whole)
 		}

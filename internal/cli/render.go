@@ -159,6 +159,7 @@ type rendering struct {
 	shop    *workshop
 	matched int
 	failed  bool
+	named   lastNamed
 	// undecided are lines about bundles whose objects the files do not decide, each once.
 	undecided map[string]bool
 }
