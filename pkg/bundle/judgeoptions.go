@@ -95,8 +95,14 @@ func judgeDownstream(resources []v1alpha1.DownstreamResource, key string, reject
 func judgeWindows(windows []v1alpha1.Window, key string, reject rejecter) {
 	for i, w := range windows {
 		at := fmt.Sprintf("%s[%d]", key, i)
-		if w.Schedule == "" {
+		switch fields := len(strings.Fields(w.Schedule)); {
+		case w.Schedule == "":
 			reject(at+".schedule", "is missing")
+		case strings.Contains(w.Schedule, "="):
+			// The parser of schedules panics on some of these.
+			reject(at+".schedule", "%.80q names a time zone; set timeZone instead", w.Schedule)
+		case fields != 5 && !strings.HasPrefix(w.Schedule, "@"):
+			reject(at+".schedule", "%.80q is no cron expression: want minute, hour, day of month, month, day of week", w.Schedule)
 		}
 		if w.Kind != "" && w.Kind != "allow" && w.Kind != "deny" {
 			reject(at+".kind", "%.80q is neither allow nor deny", w.Kind)
