@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/bundle"
 	"github.com/muster-dev/muster/pkg/bundle/helm"
 	"github.com/muster-dev/muster/pkg/bundle/manifest"
@@ -272,5 +273,56 @@ func TestFetchedArchivesAreNoFilesOfTheChart(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"db=2.0.0 default", "web=notes/a.txt "}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// What bundle.RemoteCharts lists, and nothing else, has to be among the files.
+func TestWhatRemoteChartsListsIsWhatRenderWants(t *testing.T) {
+	deps := dependsOn(
+		"{name: db, version: 2.x, repository: '"+charts+"'}", "{name: db, version: ~2.1, alias: old, repository: '"+charts+"/'}",
+		"{name: cache, version: '>=1', repository: 'oci://registry.example/shop/'}", "{name: lib, version: '*', repository: 'file://lib'}",
+	)
+	local := with(simple("web", "1.0.0", deps).under("app"), simple("lib", "0.1.0", "").under("app/lib"),
+		texts{"app/Chart.lock": "dependencies:\n- {name: cache, version: 1.4.0, repository: 'oci://registry.example/shop/'}\n"})
+	text := func(s string) *string { return &s }
+	for name, h := range map[string]v1alpha1.HelmOptions{
+		"local":    {Chart: text("app")},
+		"registry": {Chart: text("oci://registry.example/shop/web"), Version: text("1.x")},
+		"repo":     {Chart: text("web"), Repo: text(charts), Version: text("1.0.0")},
+		"url":      {Chart: text(charts + "/web-1.0.0.tgz")},
+	} {
+		files := maps.Clone(local)
+		refs := bundle.RemoteCharts(local.files(), v1alpha1.BundleSpec{BundleOptions: v1alpha1.BundleOptions{Helm: &h}})
+		for _, ref := range refs {
+			chart := ref.Chart[strings.LastIndex(ref.Chart, "/")+1:]
+			version := map[string]string{"2.x": "2.0.0", "~2.1": "2.1.9", "1.4.0": "1.4.0", "1.x": "1.0.0", "1.0.0": "1.0.0", "": "1.0.0"}[ref.Version]
+			files[ref.File()] = simple(strings.TrimSuffix(chart, "-1.0.0.tgz"), version, "").packed(t, chart)
+		}
+		r := helm.Release{Chart: *h.Chart}
+		if h.Repo != nil {
+			r.Repo = *h.Repo
+		}
+		if h.Version != nil {
+			r.Version = *h.Version
+		}
+		got, err := shown(t, files, r)
+		if err != nil {
+			t.Errorf("%s: with %v: %v", name, refs, err)
+			continue
+		}
+		want := []string{"web=1.0.0 default"}
+		if name == "local" {
+			want = []string{"cache=1.4.0 default", "db=2.0.0 default", "lib=0.1.0 default", "old=2.1.9 default", "web=1.0.0 default"}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		for _, ref := range refs {
+			fewer := maps.Clone(files)
+			delete(fewer, ref.File())
+			if _, err := shown(t, fewer, r); err == nil || !strings.Contains(err.Error(), "was not fetched") {
+				t.Errorf("%s without %v: %v", name, ref, err)
+			}
+		}
 	}
 }

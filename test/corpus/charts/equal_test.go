@@ -70,7 +70,7 @@ func TestChartsRenderAsHelmRendersThem(t *testing.T) {
 		for _, set := range slices.Sorted(maps.Keys(s.sets)) {
 			for name, facts := range clusters() {
 				t.Run(s.name+"/"+set+"/"+name, func(t *testing.T) {
-					objects, hooks, helmErr := template(t, s.fromDisk(t, t.TempDir()), s.values(t, set), facts)
+					want, helmErr := template(t, s.fromDisk(t, t.TempDir()), s.values(t, set), facts)
 					item, err := pool.Render(context.Background(), s.inputs(t, set, facts))
 					refused := strings.HasPrefix(set, "refused-")
 					if (helmErr != nil) != refused || (err != nil) != refused {
@@ -79,32 +79,25 @@ func TestChartsRenderAsHelmRendersThem(t *testing.T) {
 					if refused {
 						return
 					}
-					volatile := pointers(item)
-					want := listed(t, objects, volatile)
-					want = append(want, listed(t, hooks, volatile)...)
-					got := listed(t, bodies(t, item), volatile)
-					slices.Sort(want)
-					slices.Sort(got)
-					if diff := cmp.Diff(want, got); diff != "" {
-						t.Errorf("(-helm +ours):\n%s", diff)
-					}
-					if ours := hookCount(item); ours != len(hooks) {
-						t.Errorf("%d hooks, helm has %d", ours, len(hooks))
-					}
+					compare(t, want, item)
 				})
 			}
 		}
 	}
 }
 
-func hookCount(item content.Item) int {
-	count := 0
-	for _, o := range item.Objects {
-		if o.Hook != nil {
-			count++
-		}
+func compare(t *testing.T, want rendered, item content.Item) {
+	t.Helper()
+	volatile := pointers(item)
+	helms, ours := listed(t, want.objects, volatile), listed(t, bodies(t, item), volatile)
+	slices.Sort(helms)
+	slices.Sort(ours)
+	if diff := cmp.Diff(helms, ours); diff != "" {
+		t.Errorf("objects (-helm +ours):\n%s", diff)
 	}
-	return count
+	if diff := cmp.Diff(want.hooks, hooksOf(item)); diff != "" {
+		t.Errorf("hooks (-helm +ours):\n%s", diff)
+	}
 }
 
 func bodies(t *testing.T, item content.Item) []map[string]any {

@@ -16,10 +16,11 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/muster-dev/muster/internal/renderer"
+	"github.com/muster-dev/muster/pkg/content"
 )
 
 // template renders as `helm template --include-crds` does, hooks apart.
-func template(t *testing.T, c *chart.Chart, values map[string]any, facts renderer.Facts) (objects, hooks []map[string]any, err error) {
+func template(t *testing.T, c *chart.Chart, values map[string]any, facts renderer.Facts) (made rendered, err error) {
 	t.Helper()
 	install := action.NewInstall(&action.Configuration{})
 	install.DryRun, install.ClientOnly, install.IncludeCRDs, install.Replace = true, true, true, true
@@ -28,14 +29,61 @@ func template(t *testing.T, c *chart.Chart, values map[string]any, facts rendere
 	install.APIVersions = facts.APIVersions[len(chartutil.DefaultVersionSet):] // Helm adds its own
 	r, err := install.RunWithContext(t.Context(), c, values)
 	if err != nil {
-		return nil, nil, err
+		return made, err
 	}
+	made.objects = documents(t, r.Manifest)
 	for _, h := range r.Hooks {
-		if slices.ContainsFunc(h.Events, func(e release.HookEvent) bool { return e != release.HookTest }) {
-			hooks = append(hooks, documents(t, h.Manifest+"\n")...)
+		if hook := described(h); len(hook.Events) > 0 {
+			made.objects = append(made.objects, documents(t, h.Manifest+"\n")...)
+			made.hooks = append(made.hooks, hook)
 		}
 	}
-	return documents(t, r.Manifest), hooks, nil
+	slices.SortFunc(made.hooks, byName)
+	return made, nil
+}
+
+// rendered is what both sides give.
+type rendered struct {
+	objects []map[string]any
+	hooks   []hook
+}
+
+// hook is one without its object.
+type hook struct {
+	Kind, Name     string
+	Events         []string
+	Weight         int
+	DeletePolicies []string
+}
+
+func byName(a, b hook) int { return strings.Compare(a.Kind+"/"+a.Name, b.Kind+"/"+b.Name) }
+
+// described is a hook of Helm's; tests are run on request, so nobody installs them.
+func described(h *release.Hook) hook {
+	d := hook{Kind: h.Kind, Name: h.Name, Weight: h.Weight}
+	for _, e := range h.Events {
+		if e != release.HookTest {
+			d.Events = append(d.Events, e.String())
+		}
+	}
+	for _, p := range h.DeletePolicies {
+		d.DeletePolicies = append(d.DeletePolicies, p.String())
+	}
+	slices.Sort(d.Events)
+	return d
+}
+
+// hooksOf are the hooks of ours.
+func hooksOf(item content.Item) []hook {
+	var hooks []hook
+	for _, o := range item.Objects {
+		if o.Hook != nil {
+			_, kind, _, name := o.Key.Split()
+			hooks = append(hooks, hook{Kind: kind, Name: name, Events: o.Hook.Events, Weight: o.Hook.Weight, DeletePolicies: o.Hook.DeletePolicies})
+		}
+	}
+	slices.SortFunc(hooks, byName)
+	return hooks
 }
 
 // kubeVersion says what a server says; ParseKubeVersion is for --kube-version, and loses what follows the numbers.
