@@ -87,7 +87,7 @@ func written(files []bundle.File, in ValuesInput) (map[string]any, error) {
 	if in.DisablePreProcess {
 		return values, nil
 	}
-	return preProcess(values, in)
+	return preProcess(files, values, in)
 }
 
 // readDocument reads values that are no file of the bundle.
@@ -199,16 +199,17 @@ func substituteLabels(v any, labels map[string]string) any {
 // preProcess executes the templates in values. As in Fleet the values are
 // printed as YAML, executed as one template and read again, so that a template
 // may give a list or a number.
-func preProcess(values map[string]any, in ValuesInput) (map[string]any, error) {
+func preProcess(files []bundle.File, values map[string]any, in ValuesInput) (map[string]any, error) {
 	text, err := yaml.Marshal(values)
 	if err != nil {
 		return nil, manifest.NewFault("", 0, manifest.InvalidValues, "helm.values: %v", err)
 	}
 	if bytes.Contains(text, []byte("${")) {
-		values = map[string]any{}
-		if err := executeInto("helm.values", string(text), in.Context, &values); err != nil {
-			return nil, err
+		executed := map[string]any{}
+		if err := executeInto("helm.values", string(text), in.Context, &executed); err != nil {
+			return nil, blame(err, files, in)
 		}
+		values = executed
 	}
 	for _, key := range slices.Sorted(maps.Keys(in.Templates)) {
 		var value any

@@ -230,3 +230,33 @@ func parse(t *testing.T, text string) map[string]any {
 	}
 	return values
 }
+
+// A fault of a template names the line of the values file, or helm.values.
+func TestValueFaultsNameTheirPlace(t *testing.T) {
+	files := []bundle.File{
+		{Path: "values/one.yaml", Data: []byte("a: 1\nb: plain\n")},
+		{Path: "values/two.yaml", Data: []byte("a: 1\n# ${ .ClusterLabels.other }\nb:\n  c: '${ .ClusterLabels.zone }'\n")},
+		{Path: "values/bad.yaml", Data: []byte("a: 1\nb: [\n")},
+	}
+	cases := map[string]struct {
+		inline string
+		files  []string
+		want   string
+	}{
+		"a values file":     {`{}`, []string{"values/one.yaml", "./values/two.yaml"}, `values/two.yaml:4: helm.values: at <.ClusterLabels.zone>: map has no entry for key "zone"`},
+		"in helm.values":    {`{"x": {"y": ["", "${ .ClusterLabels.zone }"]}}`, []string{"values/one.yaml"}, `helm.values: at <.ClusterLabels.zone>: map has no entry`},
+		"a long expression": {`{"x": "${ .ClusterValues.limits.storage.requested }"}`, nil, `helm.values: at <.ClusterValues.limits.storage.requested>: map has no entry for key "storage"`},
+		"in a key":          {`{"x": {"${ .Nope }": 1}}`, nil, `helm.values: at <.Nope>`},
+		"no such function":  {`{"x": "${ getenv \"HOME\" }"}`, nil, `helm.values: function "getenv" not defined`},
+		"no YAML":           {`{}`, []string{"values/bad.yaml"}, `values/bad.yaml:2: `},
+		"no such file":      {`{}`, []string{"values/none.yaml"}, `values/none.yaml: helm.valuesFiles: no such file`},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := helm.ReadValues(files, helm.ValuesInput{Inline: []byte(c.inline), Files: c.files, Context: cluster()})
+			if err == nil || !strings.HasPrefix(err.Error(), c.want) {
+				t.Errorf("got %v, want %s", err, c.want)
+			}
+		})
+	}
+}
