@@ -30,5 +30,16 @@ func (m Memo) Get(digest string, now time.Time) bool {
 	return ok
 }
 
+// PutAnswers remembers an empty result that was given these answers.
+func (m Memo) PutAnswers(digest string, answers map[string]string, now time.Time) {
+	m.m.put(digest, result{answers: answers}, now)
+}
+
+// Sets counts the sets of questions known of a digest.
+func (m Memo) Sets(digest string) int { return len(m.m.byDigest[digest]) }
+
+// Results counts what is remembered.
+func (m Memo) Results() int { return m.m.order.Len() }
+
 // OfFailure are the answers of a failure that nobody knows the reason of.
 func OfFailure(f Facts) map[string]string { return ofFailure(nil, f) }

@@ -14,6 +14,10 @@ import (
 // been the reason.
 const forgetLimits = 10 * time.Minute
 
+// maxAsked sets of questions are known of a digest: a chart that asks at random
+// must not make every look into the memo longer.
+const maxAsked = 16
+
 // memo remembers results, the latest used up to a number of bytes, on two
 // levels: a digest leads to the questions that its renders asked about the
 // cluster, and those with their answers to a result. Losing it changes nothing
@@ -112,11 +116,22 @@ func (m *memo) askedLocked(digest string, questions []string) *asked {
 			return set
 		}
 	}
+	if len(sets) >= maxAsked {
+		m.forgetLocked(slices.MinFunc(sets, func(a, b *asked) int { return cmp.Compare(len(a.byAnswers), len(b.byAnswers)) }))
+		sets = m.byDigest[digest]
+	}
 	set := &asked{questions: questions, byAnswers: map[string]*list.Element{}}
 	sets = append(slices.Clone(sets), set)
 	slices.SortStableFunc(sets, func(a, b *asked) int { return cmp.Compare(len(b.questions), len(a.questions)) })
 	m.byDigest[digest] = sets
 	return set
+}
+
+// forgetLocked drops all results of a set.
+func (m *memo) forgetLocked(set *asked) {
+	for _, element := range set.byAnswers {
+		m.dropLocked(element)
+	}
 }
 
 func (m *memo) dropLocked(element *list.Element) {

@@ -1,6 +1,7 @@
 package renderer_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -25,5 +26,18 @@ func TestTheMemoForgetsTheLeastUsedAndLimitsInTime(t *testing.T) {
 	}
 	if m.Get("limit", now.Add(time.Hour)) {
 		t.Error("a hit limit is still remembered after an hour")
+	}
+}
+
+func TestTheMemoKnowsFewSetsOfQuestions(t *testing.T) {
+	m := renderer.NewMemo(1 << 20)
+	for i := range 100 {
+		m.PutAnswers("a", map[string]string{fmt.Sprintf("question %d", i): ""}, time.Time{})
+	}
+	if got := m.Sets("a"); got != 16 {
+		t.Errorf("%d sets of questions are known, want 16", got)
+	}
+	if got, want := m.Results(), 16; got != want {
+		t.Errorf("%d results are remembered, want %d", got, want)
 	}
 }

@@ -14,8 +14,12 @@ import (
 	"github.com/muster-dev/muster/pkg/content"
 )
 
-// maxOrigins of one value, where it cannot be told which of several calls made it.
-const maxOrigins = 5
+const (
+	// maxOrigins of one value, where it cannot be told which of several calls made it.
+	maxOrigins = 5
+	// maxAllOrigins of a bundle; they are for people to read.
+	maxAllOrigins = 1000
+)
 
 // originsOf says for every volatile value which call in which template made it.
 // It reads the templates, it does not follow their execution: where several
@@ -30,6 +34,9 @@ func (j job) originsOf(p pass) []content.Origin {
 				c = j.callers()
 			}
 			for _, k := range c.of(files[o.Key], pointer) {
+				if len(origins) == maxAllOrigins {
+					return origins
+				}
 				origins = append(origins, content.Origin{File: k.file, Line: k.line, Function: k.function, Key: o.Key, Pointer: pointer})
 			}
 		}

@@ -85,7 +85,13 @@ func (j job) checkSize(p pass) error {
 	if len(p.finished) > j.limits.MaxObjects {
 		return manifest.NewFault(manifest.LargestFile(p.objects), 0, manifest.LimitExceeded, "%d objects, at most %d are allowed", len(p.finished), j.limits.MaxObjects)
 	}
-	if size := outputSize(p.finished); size > j.limits.OutputBytes {
+	size := outputSize(p.finished)
+	if j.files {
+		for key, file := range fileOfKeys(p.objects) {
+			size += int64(len(key) + len(file))
+		}
+	}
+	if size > j.limits.OutputBytes {
 		return manifest.NewFault(manifest.LargestFile(p.objects), 0, manifest.LimitExceeded, "%d bytes of rendered output, at most %d are allowed", size, j.limits.OutputBytes)
 	}
 	return nil
