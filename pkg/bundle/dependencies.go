@@ -45,18 +45,29 @@ type chartEntry struct {
 // parse lists nothing: the renderer says so with the line.
 func Dependencies(files []File, dir string) []Dependency {
 	vendored := vendoredCharts(files, path.Join(dir, "charts"))
+	list, wanted, locked := listedDependencies(files, dir)
+	var missing []Dependency
+	for i, entry := range wanted[:min(len(wanted), maxDependencies)] {
+		if !holds(vendored, entry) {
+			missing = append(missing, dependency(entry, locked, dir, i, list))
+		}
+	}
+	return missing
+}
+
+// maxDependencies bounds those of one chart; Load refuses more.
+const maxDependencies = 1000
+
+// listedDependencies returns the file that lists a chart's dependencies, what it
+// lists and what its lock says.
+func listedDependencies(files []File, dir string) (file string, wanted, locked []chartEntry) {
 	list, lock := "Chart.yaml", "Chart.lock"
 	if parseChart(files, path.Join(dir, "requirements.yaml")).Dependencies != nil {
 		list, lock = "requirements.yaml", "requirements.lock" // Helm has these replace Chart.yaml's
 	}
-	wanted, locked := parseChart(files, path.Join(dir, list)), parseChart(files, path.Join(dir, lock))
-	var missing []Dependency
-	for i, entry := range wanted.Dependencies {
-		if !holds(vendored, entry) {
-			missing = append(missing, dependency(entry, locked.Dependencies, dir, i, path.Join(dir, list)))
-		}
-	}
-	return missing
+	file = path.Join(dir, list)
+	wanted, locked = parseChart(files, file).Dependencies, parseChart(files, path.Join(dir, lock)).Dependencies
+	return file, wanted, locked[:min(len(locked), maxDependencies)]
 }
 
 func dependency(entry chartEntry, locked []chartEntry, dir string, index int, file string) Dependency {
@@ -98,6 +109,9 @@ func fits(constraint, version string) bool {
 	if constraint == "" || constraint == version {
 		return true
 	}
+	if len(constraint) > maxVersion || len(version) > maxVersion {
+		return false
+	}
 	v, err := semver.NewVersion(version)
 	if err != nil {
 		return false
@@ -128,8 +142,8 @@ func vendoredCharts(files []File, dir string) []chartEntry {
 // splitArchive reads "name-1.2.3"; a name may hold dashes itself.
 func splitArchive(name string) []chartEntry {
 	var found []chartEntry
-	for i := range len(name) {
-		if name[i] != '-' {
+	for i := 1; i+1 < len(name) && len(name) <= maxVersion; i++ {
+		if name[i] != '-' || name[i+1] != 'v' && (name[i+1] < '0' || name[i+1] > '9') {
 			continue
 		}
 		if _, err := semver.NewVersion(name[i+1:]); err == nil {

@@ -21,6 +21,9 @@ type rejecter func(key, format string, args ...any)
 func (d *decoded) judge(file string) []Problem {
 	var problems []Problem
 	reject := func(key, format string, args ...any) {
+		if len(problems) >= maxProblems {
+			return
+		}
 		problems = append(problems, errorAt(d.at(file, key), CodeInvalidValue, key+": "+fmt.Sprintf(format, args...)))
 	}
 	d.judgeBundle(reject)

@@ -52,7 +52,7 @@ func (r *reading) judgeChart(prefix string, merged, part v1alpha1.HelmOptions, f
 	case otherScheme.MatchString(ref.Chart):
 		scheme := otherScheme.FindStringSubmatch(ref.Chart)[1]
 		reject("helm.chart", CodeInvalidValue, "charts are not read from %s: write a directory or archive of the bundle, an https:// or oci:// URL, or a name in helm.repo", scheme)
-	case localChart(files, ref.Chart):
+	case localChart(files, ref.Chart), r.full() && r.overflow:
 	default:
 		r.rejectMissing(prefix+"helm.chart", ref.Chart, files)
 	}
@@ -112,9 +112,15 @@ func judgeURL(text string, schemes ...string) error {
 	return fmt.Errorf("%.200q is not a URL that starts with %s://", text, strings.Join(schemes, ":// or "))
 }
 
+// maxVersion bounds versions and constraints; parsing one takes more than its length.
+const maxVersion = 256
+
 func judgeConstraint(version string) error {
 	if version == "" {
 		return nil
+	}
+	if len(version) > maxVersion {
+		return fmt.Errorf("is longer than %d bytes", maxVersion)
 	}
 	if _, err := semver.NewConstraint(version); err != nil {
 		return fmt.Errorf("%.80q is no version and no constraint such as 1.2.3, 1.x or \">=1.2, <2\"", version)
@@ -143,6 +149,10 @@ func (r *reading) judgeDependencies(files []File, choices []v1alpha1.HelmOptions
 			continue
 		}
 		judged[dir] = true
+		if list, wanted, _ := listedDependencies(files, dir); len(wanted) > maxDependencies {
+			r.add(errorAt(Position{File: path.Join(r.c.dir, list)}, CodeTooLarge, fmt.Sprintf("lists more than %d dependencies", maxDependencies)))
+			continue
+		}
 		for _, d := range Dependencies(files, dir) {
 			if err := judgeDependencyChart(files, d); err != nil {
 				file := path.Join(r.c.dir, d.file)

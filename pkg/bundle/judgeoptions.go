@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 
@@ -131,9 +132,7 @@ func judgeDrift(o v1alpha1.BundleOptions, prefix string, reject rejecter) {
 func judgePatches(patches []v1alpha1.ComparePatch, key string, reject rejecter) {
 	for i, p := range patches {
 		at := fmt.Sprintf("%s[%d]", key, i)
-		if len(p.Name) > 1024 {
-			reject(at+".name", "is longer than 1024 bytes")
-		} else if _, err := regexp.Compile(p.Name); err != nil {
+		if err := judgePattern(p.Name); err != nil {
 			reject(at+".name", "%.80q is no name and no regular expression: %v", p.Name, err)
 		}
 		for j, pointer := range p.JSONPointers {
@@ -143,6 +142,36 @@ func judgePatches(patches []v1alpha1.ComparePatch, key string, reject rejecter) 
 			judgeOperation(op, fmt.Sprintf("%s.operations[%d]", at, j), reject)
 		}
 	}
+}
+
+// maxPattern bounds what a regular expression grows to: one of a few hundred
+// bytes, a{1000}{1000}, can take a hundred MiB to compile.
+const maxPattern = 10_000
+
+func judgePattern(text string) error {
+	re, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		return err
+	}
+	if patternSize(re) > maxPattern {
+		return fmt.Errorf("it grows to more than %d steps", maxPattern)
+	}
+	return nil
+}
+
+// patternSize is about the number of steps a pattern is compiled to, repetitions
+// written out; it stops counting beyond maxPattern.
+func patternSize(re *syntax.Regexp) int {
+	size := 1 + len(re.Rune)
+	for _, sub := range re.Sub {
+		if size += patternSize(sub); size > maxPattern {
+			return size
+		}
+	}
+	if re.Op == syntax.OpRepeat {
+		size *= max(re.Min, re.Max, 1)
+	}
+	return size
 }
 
 func judgeOperation(op v1alpha1.Operation, key string, reject rejecter) {

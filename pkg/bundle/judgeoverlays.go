@@ -14,13 +14,19 @@ import (
 func (r *reading) judgeOverlays(files []File, kinds []Kind) {
 	r.overlays = map[string]bool{}
 	dirs := overlayDirs(files)
-	r.judgeOverlay("", r.options.YAML, dirs, kinds[0])
+	known := map[string]bool{}
+	for _, dir := range dirs {
+		for ; dir != "." && !known[dir]; dir = path.Dir(dir) {
+			known[dir] = true
+		}
+	}
+	r.judgeOverlay("", r.options.YAML, dirs, known, kinds[0])
 	for i, c := range r.options.TargetCustomizations {
-		r.judgeOverlay(fmt.Sprintf("targetCustomizations[%d].", i), c.YAML, dirs, kinds[i+1])
+		r.judgeOverlay(fmt.Sprintf("targetCustomizations[%d].", i), c.YAML, dirs, known, kinds[i+1])
 	}
 }
 
-func (r *reading) judgeOverlay(prefix string, y *v1alpha1.YAMLOptions, dirs []string, kind Kind) {
+func (r *reading) judgeOverlay(prefix string, y *v1alpha1.YAMLOptions, dirs []string, known map[string]bool, kind Kind) {
 	if y == nil || len(y.Overlays) == 0 {
 		return
 	}
@@ -31,8 +37,11 @@ func (r *reading) judgeOverlay(prefix string, y *v1alpha1.YAMLOptions, dirs []st
 	}
 	for i, name := range y.Overlays {
 		r.overlays[name] = true
-		if slices.ContainsFunc(dirs, func(dir string) bool { return dir == name || strings.HasPrefix(dir, name+"/") }) {
+		if known[name] {
 			continue
+		}
+		if r.full() {
+			return
 		}
 		at := fmt.Sprintf("%s[%d]", key, i)
 		p := errorAt(r.options.at(r.optionsPath(), at), CodePathNotFound, fmt.Sprintf("%s: there is no directory %.200q in %s", at, name, path.Join(r.c.dir, overlaysDir)))

@@ -102,6 +102,9 @@ func checkYAML(file string, data []byte, judge func(*yaml.Node) []Problem) []Pro
 		if judge != nil {
 			problems = append(problems, judge(doc.Content[0])...)
 		}
+		if len(problems) >= maxProblems {
+			return problems[:maxProblems]
+		}
 	}
 }
 
@@ -142,6 +145,9 @@ func checkObject(file string, n *yaml.Node) []Problem {
 	}
 	if items := fields["items"]; items != nil && items.Kind == yaml.SequenceNode && fields["kind"] != nil && strings.HasSuffix(fields["kind"].Value, "List") {
 		for _, item := range items.Content {
+			if len(w.problems) >= maxProblems {
+				break
+			}
 			w.problems = append(w.problems, checkObject(file, item)...)
 		}
 		return w.problems

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 )
 
 // reading is one bundle while it is read.
@@ -24,6 +25,12 @@ type reading struct {
 	overlays map[string]bool
 	// inherits says that the targets are the GitRepo's.
 	inherits bool
+	// overflow says that there was an error among the problems that were not kept.
+	overflow bool
+	// folded counts what reading values files has cost so far.
+	folded int
+	// parsed are the values files read so far, by path.
+	parsed map[string]*apiextensionsv1.JSON
 }
 
 // readBundle reads options and files of a candidate and judges both; every
@@ -54,7 +61,7 @@ func (r *reading) judgeFiles(files []File) {
 
 func (r *reading) outcome(b Bundle, unnamed bool) outcome {
 	problems := slices.Concat(r.options.problems, r.problems)
-	broken := hasError(problems) || r.faults.all || r.inherits && r.faults.targets // before any is left out
+	broken := hasError(problems) || r.overflow || r.faults.all || r.inherits && r.faults.targets // before any is left out
 	if len(problems) > maxProblems {
 		slices.SortStableFunc(problems, func(a, b Problem) int { return cmp.Compare(a.Severity, b.Severity) }) // errors first
 		problems = problems[:maxProblems]
@@ -125,7 +132,17 @@ func (r *reading) unsupportedKeys() []string {
 	return slices.Sorted(maps.Keys(r.held))
 }
 
-func (r *reading) add(p ...Problem) { r.problems = append(r.problems, p...) }
+// add notes problems. Of very many the rest is counted as said; that one of them
+// was an error is not forgotten.
+func (r *reading) add(p ...Problem) {
+	if r.full() {
+		r.overflow = r.overflow || hasError(p)
+		return
+	}
+	r.problems = append(r.problems, p...)
+}
+
+func (r *reading) full() bool { return len(r.problems) >= 2*maxProblems }
 
 func (r *reading) name() string {
 	if isName(r.options.Name) {

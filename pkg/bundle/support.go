@@ -152,7 +152,7 @@ func isCount(n *int64) bool { return n != nil && *n != 0 }
 
 func (r *reading) judgeKustomizeDir(key, dir string, files []File) {
 	clean, err := cleanPath(dir)
-	if isReset(dir) || err != nil || hasKustomization(files, clean) {
+	if isReset(dir) || err != nil || hasKustomization(files, clean) || r.full() && r.overflow {
 		return // a path that leaves the bundle is reported by judge
 	}
 	p := errorAt(r.options.at(r.optionsPath(), key), CodePathNotFound, fmt.Sprintf("%s: there is no kustomization.yaml in %q of the bundle", key, dir))
@@ -171,8 +171,11 @@ func dirsWith(files []File, base string) []string {
 	return dirs
 }
 
+// maxSuggestions bounds the directories that a mistyped one is compared with.
+const maxSuggestions = 500
+
 func suggestDir(wanted string, dirs []string) string {
-	if s := nearest(wanted, dirs); s != "" {
+	if s := nearest(wanted, dirs[:min(len(dirs), maxSuggestions)]); s != "" {
 		return "did you mean " + s + "?"
 	}
 	if len(dirs) == 0 || len(dirs) > 5 {

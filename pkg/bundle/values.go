@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
+	"slices"
+	"strings"
 
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -18,6 +20,7 @@ const maxValuesBytes = 512 << 10
 // own options and in each customization, as Fleet does when it reads a
 // repository: a customization's values then win over the bundle's values files.
 func (r *reading) foldValues() {
+	r.parsed = map[string]*apiextensionsv1.JSON{}
 	r.fold(r.options.Helm, "helm.valuesFiles")
 	for i := range r.options.TargetCustomizations {
 		r.fold(r.options.TargetCustomizations[i].Helm, fmt.Sprintf("targetCustomizations[%d].helm.valuesFiles", i))
@@ -36,7 +39,14 @@ func (r *reading) fold(h *v1alpha1.HelmOptions, key string) {
 		over, problem := r.valuesFile(clean, fmt.Sprintf("%s[%d]", key, i))
 		if problem != nil {
 			r.add(*problem)
+			if r.full() {
+				return
+			}
 			continue
+		}
+		if r.folded += size(h.Values) + size(over); r.folded > maxFoldedBytes {
+			r.add(errorAt(r.options.at(r.optionsPath(), key), CodeTooLarge, fmt.Sprintf("%s: all values files together are more than %d MiB to merge", key, maxFoldedBytes>>20)))
+			return
 		}
 		h.Values = mergeValues(h.Values, over)
 	}
@@ -45,11 +55,28 @@ func (r *reading) fold(h *v1alpha1.HelmOptions, key string) {
 	}
 }
 
+// maxFoldedBytes bounds the work of merging values files: a thousand entries in
+// each of a thousand customizations may name the same large file.
+const maxFoldedBytes = 64 << 20
+
+func size(v *apiextensionsv1.JSON) int {
+	if v == nil {
+		return 1
+	}
+	return 1 + len(v.Raw)
+}
+
 func (r *reading) valuesFile(name, key string) (*apiextensionsv1.JSON, *Problem) {
-	for _, f := range r.all {
-		if f.Path == name {
-			return r.parseValues(path.Join(r.c.dir, name), f.Data)
+	if known, ok := r.parsed[name]; ok {
+		return known, nil
+	}
+	at, found := slices.BinarySearchFunc(r.all, name, func(f File, name string) int { return strings.Compare(f.Path, name) })
+	if found {
+		values, problem := r.parseValues(path.Join(r.c.dir, name), r.all[at].Data)
+		if problem == nil {
+			r.parsed[name] = values
 		}
+		return values, problem
 	}
 	p := errorAt(r.options.at(r.optionsPath(), key), CodePathNotFound, fmt.Sprintf("%s: there is no file %s in the bundle", key, name))
 	return nil, &p

@@ -3,6 +3,7 @@ package bundle
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -179,14 +180,11 @@ func (w *walker) walkStruct(n *yaml.Node, t reflect.Type, key string) {
 }
 
 func (w *walker) unknown(k *yaml.Node, key string, fields map[string]reflect.Type) {
-	names := make([]string, 0, len(fields))
-	for name := range fields {
-		names = append(names, name)
-	}
-	slices.Sort(names)
 	before := len(w.problems)
-	w.report(k, CodeUnknownKey, "unknown key %.80q in %s", k.Value, orRoot(key))
-	if s := nearest(k.Value, names); s != "" && len(w.problems) > before {
+	if w.report(k, CodeUnknownKey, "unknown key %.80q in %s", k.Value, orRoot(key)); len(w.problems) == before {
+		return // there are too many already
+	}
+	if s := nearest(k.Value, slices.Sorted(maps.Keys(fields))); s != "" {
 		w.problems[before].Suggestion = "did you mean " + s + "?"
 	}
 }

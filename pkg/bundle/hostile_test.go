@@ -1,0 +1,76 @@
+package bundle_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/muster-dev/muster/pkg/api/v1alpha1"
+	"github.com/muster-dev/muster/pkg/bundle"
+)
+
+// TestSmallFilesThatMeanMuchWorkAreRefused: each takes minutes or gigabytes where
+// its product is not bounded. What runs Load has no prison around it.
+func TestSmallFilesThatMeanMuchWorkAreRefused(t *testing.T) {
+	large := "k: " + strings.Repeat("x", 400<<10) + "\n"
+	names := strings.TrimSuffix(strings.Repeat("v.yaml, ", 900), ", ")
+	tests := map[string]struct {
+		tree fstest.MapFS
+		code string
+	}{
+		"values files by customizations": {files("v.yaml", large, "fleet.yaml", "targetCustomizations:\n"+
+			repeat(100, "- {clusterName: c%d, helm: {valuesFiles: ["+names+"]}}\n")), bundle.CodeTooLarge},
+		"values files that are not there": {files("a.yaml", configMap, "fleet.yaml", "targetCustomizations:\n"+
+			repeat(100, "- {clusterName: c%d, helm: {valuesFiles: ["+names+"]}}\n")), bundle.CodePathNotFound},
+		"overlays that are not there": {withMany("overlays/o%d/a.txt", 700, "fleet.yaml", "targetCustomizations:\n"+
+			repeat(900, "- {clusterName: c%d, yaml: {overlays: ["+strings.TrimSuffix(strings.Repeat("p, ", 90), ", ")+"]}}\n")), bundle.CodePathNotFound},
+		"a regular expression": {files("a.yaml", configMap, "fleet.yaml", "diff: {comparePatches: [{name: '(((a{100}){100}){10}'}, {name: '(a{1000}b{1000}){9}'}]}\n"), bundle.CodeInvalidValue},
+		"classes of letters":   {files("a.yaml", configMap, "fleet.yaml", "diff: {comparePatches: [{name: '\\pL{1000}\\pL{1000}'}]}\n"), bundle.CodeInvalidValue},
+		"unknown keys":         {files("a.yaml", configMap, "fleet.yaml", repeat(30_000, "keeepResourcees%d: 1\n")), bundle.CodeUnknownKey},
+		"labels that are none": {files("a.yaml", configMap, "fleet.yaml", "labels:\n"+repeat(30_000, "  l%d/a/b: x\n")), bundle.CodeInvalidValue},
+		"dependencies": {files("Chart.yaml", "name: c\nversion: 1.0.0\ndependencies:\n"+repeat(5_000, "- {name: d%d, version: 1.x, repository: 'https://c.example'}\n"),
+			"charts/a"+strings.Repeat("-1", 120)+".tgz", "x"), bundle.CodeTooLarge},
+		"a constraint":      {files("Chart.yaml", "name: c\nversion: 1.0.0\ndependencies: [{name: d, repository: 'https://c.example', version: '"+strings.Repeat(">1 ", 20_000)+"'}]\n"), bundle.CodeInvalidValue},
+		"objects in a file": {files("a.yaml", repeat(50_000, "---\na: %d\n")), bundle.CodeInvalidObject},
+		"objects in a list": {files("a.yaml", "apiVersion: v1\nkind: List\nitems:\n"+repeat(60_000, "- %d\n")), bundle.CodeInvalidObject},
+		"customizations":    {files("a.yaml", configMap, "fleet.yaml", "targetCustomizations:\n"+repeat(1001, "- {clusterName: c%d}\n")), bundle.CodeTooLarge},
+		"options in all":    {files("a.yaml", configMap, "v.yaml", large, "fleet.yaml", "targetCustomizations:\n"+repeat(4, "- {clusterName: c%d, helm: {valuesFiles: [v.yaml]}}\n")), bundle.CodeTooLarge},
+		"a duration":        {files("a.yaml", configMap, "fleet.yaml", "windows: [{schedule: '0 0 * * *', duration: "+strings.Repeat("1h", 50_000)+"x}]\n"), bundle.CodeInvalidValue},
+		"combinations":      {files("fleet.yaml", "helm: {chart: c, repo: 'https://c.example'}\ntargetCustomizationMode: AllMatches\ntargetCustomizations:\n"+repeat(40, "- {clusterName: c%[1]d, helm: {version: 1.%[1]d.0}}\n- {clusterName: c%[1]d, helm: {chart: c%[1]d}}\n")), bundle.CodeTooLarge},
+		"kustomize dirs":    {withMany("k%d/kustomization.yaml", 700, "fleet.yaml", "targetCustomizations:\n"+repeat(1000, "- {clusterName: c%d, kustomize: {dir: nothing-like-it}}\n")), bundle.CodePathNotFound},
+		"charts not there":  {withMany("k%d/Chart.yaml", 700, "fleet.yaml", "targetCustomizations:\n"+repeat(1000, "- {clusterName: c%[1]d, helm: {chart: nothing-like-it-%[1]d}}\n")), bundle.CodePathNotFound},
+	}
+	for _, name := range slices.Sorted(maps.Keys(tests)) {
+		t.Run(name, func(t *testing.T) {
+			r := load(tests[name].tree, v1alpha1.GitRepoSpec{})
+			if len(r.Bundles) != 0 || !slices.Contains(codes(r), tests[name].code) || len(r.Problems) > 100 {
+				t.Errorf("%d bundles, %d problems, codes %v", len(r.Bundles), len(r.Problems), slices.Compact(codes(r)))
+			}
+			for _, p := range r.Problems {
+				if p.File == "" || len(p.Message) > 1000 {
+					t.Errorf("problem in %q of %d bytes", p.File, len(p.Message))
+				}
+			}
+		})
+	}
+}
+
+// repeat writes a line n times, its number filled in if it asks for one.
+func repeat(n int, line string) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, line, i)
+	}
+	return b.String()
+}
+
+func withMany(name string, n int, kv ...string) fstest.MapFS {
+	tree := files(kv...)
+	for i := range n {
+		tree[fmt.Sprintf(name, i)] = &fstest.MapFile{Data: []byte("a: 1\n"), Mode: 0o644}
+	}
+	return tree
+}
