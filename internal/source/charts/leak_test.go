@@ -209,3 +209,33 @@ func TestAPrefixIsReadBySegments(t *testing.T) {
 		})
 	}
 }
+
+func TestAQueryDoesNotTravelAsReferer(t *testing.T) {
+	web, other := newServer(t), newServer(t)
+	web.redirect("/app.tgz", other.URL+"/app.tgz")
+	data := archive(t, "app", "1.0.0")
+	other.page("/app.tgz", func(w http.ResponseWriter, r *http.Request) {
+		if referer := r.Header.Get("Referer"); referer != "" {
+			t.Errorf("got Referer %s", referer)
+		}
+		_, _ = w.Write(data)
+	})
+	if _, err := charts.New(impatient()).Fetch(t.Context(), bundle.ChartRef{Chart: web.URL + "/app.tgz?token=canary"}, charts.Credential{}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOnlyTheRegistryNamesItsTokenService(t *testing.T) {
+	r, canary := newTLSRegistry(t), newTLSServer(t)
+	data := archive(t, "app", "1.0.0")
+	r.push(t, "app", "1.0.0", data)
+	r.moved = canary.URL + "/store/"
+	canary.page("/store/"+digestOf(data), func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Www-Authenticate", `Bearer realm="`+canary.URL+`/token"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	})
+	_, err := charts.New(impatient()).Fetch(t.Context(), bundle.ChartRef{Chart: r.ref("app")}, charts.Credential{CABundle: r.ca()})
+	if !errors.Is(err, charts.ErrUnauthorized) || slices.Contains(canary.asked(), "GET /token") {
+		t.Errorf("got %v, or the store's token service was asked", err)
+	}
+}
