@@ -130,8 +130,8 @@ func LossBlob(set []string) (content.Blob, error) {
 type lossInput struct {
 	// Before and After are the wants to compare.
 	Before, After Wants
-	// Objects of a content id, as far as they are known.
-	Objects func(content.ID) (index, error)
+	// Objects of a variant, as far as they are known.
+	Objects func(Variant) (index, error)
 	// Gone clusters no longer exist; nothing can be deleted there.
 	Gone func(cluster string) bool
 	// OwnedElsewhere tells whether another bundle wants the key on that cluster: a handover, not a loss.
@@ -143,12 +143,28 @@ type lossInput struct {
 	Forgets bool
 }
 
+// once has the objects of variants that only differ in what was drawn read once.
+func once(objects func(Variant) (index, error)) func(Variant) (index, error) {
+	known := map[content.ID]index{}
+	return func(v Variant) (index, error) {
+		if x, ok := known[v.kin()]; ok {
+			return x, nil
+		}
+		x, err := objects(v)
+		if err == nil {
+			known[v.kin()] = x
+		}
+		return x, err
+	}
+}
+
 // measureLoss counts what a change takes away. Clusters with the same pair of
-// variants share the comparison; handovers are only asked about for keys that
+// identities share the comparison; handovers are only asked about for keys that
 // are really lost, which is rare.
 func measureLoss(in lossInput) (Loss, error) {
 	var loss Loss
 	pairs := map[[2]content.ID][]Keyed{}
+	in.Objects = once(in.Objects)
 	for _, cluster := range sortedClusters(in.Before) {
 		if in.Gone(cluster) {
 			continue
@@ -156,16 +172,16 @@ func measureLoss(in lossInput) (Loss, error) {
 		loss.HadClusters++
 		before, _, _ := in.Before.VariantOf(cluster)
 		after, _, still := in.After.VariantOf(cluster)
-		pair := [2]content.ID{before.Content, after.Content}
+		pair := [2]content.ID{before.kin(), after.kin()}
 		lost, done := pairs[pair]
 		if !done {
 			var err error
-			if lost, err = lostObjects(in.Objects, before.Content, after.Content, still); err != nil {
+			if lost, err = lostObjects(in.Objects, before, after, still); err != nil {
 				return Loss{}, err
 			}
 			pairs[pair] = lost
 		}
-		if err := loss.add(in, cluster, before.Content, lost, still); err != nil {
+		if err := loss.add(in, cluster, before, lost, still); err != nil {
 			return Loss{}, err
 		}
 	}
@@ -174,7 +190,7 @@ func measureLoss(in lossInput) (Loss, error) {
 	return loss, nil
 }
 
-func (l *Loss) add(in lossInput, cluster string, before content.ID, lost []Keyed, still bool) error {
+func (l *Loss) add(in lossInput, cluster string, before Variant, lost []Keyed, still bool) error {
 	if in.Forgets && !still {
 		return nil
 	}
@@ -220,8 +236,8 @@ func (l *Loss) worst(lost, had int) {
 
 // lostObjects are those of before that are not in after. What the cluster
 // renders by itself is not known here, and only what is known is ever lost.
-func lostObjects(objects func(content.ID) (index, error), before, after content.ID, still bool) ([]Keyed, error) {
-	if still && before == after {
+func lostObjects(objects func(Variant) (index, error), before, after Variant, still bool) ([]Keyed, error) {
+	if still && before.kin() == after.kin() {
 		return nil, nil
 	}
 	had, err := objects(before)

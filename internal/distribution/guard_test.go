@@ -136,13 +136,14 @@ func TestLossesAreCountedNetOfWhatOthersTakeOver(t *testing.T) {
 		"a cluster leaves and objects stay":          {after: map[string]content.ID{"w/a": "abc"}, forgets: true, want: distribution.Loss{HadClusters: 2}},
 		"an empty render on one of two":              {after: map[string]content.ID{"w/a": "abc", "w/b": "none"}, want: distribution.Loss{HadClusters: 2, Empty: true, WorstLost: 3, WorstHad: 3, Objects: []string{"w/b /ConfigMap/x/a", "w/b /ConfigMap/x/b", "w/b /PersistentVolumeClaim/x/c"}, Protected: []string{"w/b /PersistentVolumeClaim/x/c"}}},
 		"the bundle is deleted and all of it moves":  {deleted: true, moved: map[content.Key]bool{"/ConfigMap/x/a": true, "/ConfigMap/x/b": true, "/PersistentVolumeClaim/x/c": true}, want: distribution.Loss{HadClusters: 2}},
+		"what the cluster renders is not known":      {after: map[string]content.ID{"w/a": "source", "w/b": "source"}, want: distribution.Loss{HadClusters: 2}},
 		"the bundle is deleted but objects are kept": {deleted: true, forgets: true, want: distribution.Loss{HadClusters: 2}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			got, err := distribution.MeasureLoss(distribution.LossInput{
 				Before: at(both), After: at(c.after), Deleted: c.deleted, Forgets: c.forgets,
-				Objects:        func(id content.ID) (distribution.Index, error) { return distribution.Known(store[id]), nil },
+				Objects:        indexes(store),
 				Gone:           func(cluster string) bool { return cluster == c.gone },
 				OwnedElsewhere: func(_ string, k content.Key) (bool, error) { return c.moved[k], nil },
 			})
@@ -156,11 +157,69 @@ func TestLossesAreCountedNetOfWhatOthersTakeOver(t *testing.T) {
 	}
 }
 
+// indexes knows what is stored; the content "source" is rendered on the cluster.
+func indexes(store map[content.ID][]distribution.Keyed) func(distribution.Variant) (distribution.Index, error) {
+	return func(v distribution.Variant) (distribution.Index, error) {
+		if v.Content == "source" {
+			return distribution.OnCluster(), nil
+		}
+		return distribution.Known(store[v.Content]), nil
+	}
+}
+
+// Nothing is known of what runs, so no object is lost; a cluster is.
+func TestALossOfWhatTheClusterRenderedIsCountedByCluster(t *testing.T) {
+	source := distribution.Variant{Content: "source", Identity: "source"}
+	before := distribution.BuildWants(map[string]distribution.Variant{"w/a": source, "w/b": source, "w/c": source}, 1)
+	after := distribution.BuildWants(map[string]distribution.Variant{"w/a": {Content: "few", Identity: "few"}, "w/b": source}, 1)
+	got, err := distribution.MeasureLoss(distribution.LossInput{
+		Before: before, After: after,
+		Objects:        indexes(map[content.ID][]distribution.Keyed{"few": keyed("/ConfigMap/x/a")}),
+		Gone:           func(string) bool { return false },
+		OwnedElsewhere: func(string, content.Key) (bool, error) { return false, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(distribution.Loss{HadClusters: 3, Clusters: []string{"w/c"}}, got); diff != "" {
+		t.Errorf("loss (-want +got):\n%s", diff)
+	}
+}
+
+// A thousand clusters with a password each are weighed by reading two indexes.
+func TestContentThatDiffersInWhatWasDrawnIsReadOnce(t *testing.T) {
+	before, after := map[string]distribution.Variant{}, map[string]distribution.Variant{}
+	for i := range 1000 {
+		name := fmt.Sprintf("w/c%04d", i)
+		before[name] = distribution.Variant{Content: content.ID(fmt.Sprintf("old-%d", i)), Identity: "old"}
+		after[name] = distribution.Variant{Content: content.ID(fmt.Sprintf("new-%d", i)), Identity: "new"}
+	}
+	reads := 0
+	loss, err := distribution.MeasureLoss(distribution.LossInput{
+		Before: distribution.BuildWants(before, 1), After: distribution.BuildWants(after, 2),
+		Objects: func(v distribution.Variant) (distribution.Index, error) {
+			reads++
+			if v.Identity == "old" {
+				return distribution.Known(keyed("/ConfigMap/x/a", "/Secret/x/password")), nil
+			}
+			return distribution.Known(keyed("/Secret/x/password")), nil
+		},
+		Gone:           func(string) bool { return false },
+		OwnedElsewhere: func(string, content.Key) (bool, error) { return false, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if reads != 2 || len(loss.Objects) != 1000 {
+		t.Errorf("%d reads, %d objects lost", reads, len(loss.Objects))
+	}
+}
+
 func TestALossThatCannotBeWeighedIsNoLossOfNothing(t *testing.T) {
 	broken := errors.New("content not found")
 	_, err := distribution.MeasureLoss(distribution.LossInput{
 		Before:  distribution.BuildWants(map[string]distribution.Variant{"w/a": {Content: "x"}}, 1),
-		Objects: func(content.ID) (distribution.Index, error) { return distribution.Known(nil), broken },
+		Objects: func(distribution.Variant) (distribution.Index, error) { return distribution.Known(nil), broken },
 		Gone:    func(string) bool { return false },
 	})
 	if !errors.Is(err, broken) {

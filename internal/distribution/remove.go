@@ -70,7 +70,7 @@ func (d *Deployer) removeOne(ctx context.Context, gather func() (*fleet, error),
 	others := d.ownersBeside(key, nil, nil)
 	loss, err := measureLoss(lossInput{
 		Before: wants, Deleted: true, Forgets: one.Bundle.Spec.KeepResources != nil && *one.Bundle.Spec.KeepResources,
-		Objects: func(id content.ID) (index, error) { return d.Reader.index(ctx, one.Bundle.Namespace, id) },
+		Objects: func(v Variant) (index, error) { return d.Reader.index(ctx, one.Bundle.Namespace, v.Content) },
 		Gone:    func(cluster string) bool { return f.gone(ctx, cluster) },
 		OwnedElsewhere: func(cluster string, k content.Key) (bool, error) {
 			return others.want(ctx, cluster, k)

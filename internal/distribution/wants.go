@@ -52,6 +52,15 @@ type Want struct {
 	Retain bool `json:"r,omitempty"`
 }
 
+// kin is equal for variants that hold the same objects and differ at most in
+// what was drawn.
+func (v Variant) kin() content.ID {
+	if v.Identity == "" {
+		return v.Content
+	}
+	return v.Identity
+}
+
 // namedByFacts tells whether it is not known what the render asked.
 func (v Variant) namedByFacts() bool { return factsName.MatchString(v.Options) }
 

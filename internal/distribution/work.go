@@ -149,7 +149,7 @@ func (d *Deployer) decide(ctx context.Context, f *fleet, w *work, others *owners
 	}
 	loss, err := measureLoss(lossInput{
 		Before: baseline, After: planned.Wants,
-		Objects: func(id content.ID) (index, error) { return d.index(ctx, w, id) },
+		Objects: func(v Variant) (index, error) { return d.index(ctx, w, v.Content) },
 		Gone:    func(cluster string) bool { return f.gone(ctx, cluster) },
 		OwnedElsewhere: func(cluster string, key content.Key) (bool, error) {
 			return others.want(ctx, cluster, key)

@@ -29,6 +29,9 @@ const (
 	resolveMost  = 15 * time.Minute
 )
 
+// lookTimeout bounds how long looking for newer versions may keep a repository waiting.
+const lookTimeout = 20 * time.Second
+
 // fetchBase and fetchMost bound the pause before a chart that could not be had
 // is tried again.
 const (
@@ -117,35 +120,80 @@ func floats(ref bundle.ChartRef) bool {
 	return err != nil
 }
 
+// lookUpLive resolves again what live bundles ask for by a constraint, if it is
+// time. It takes a bounded time, since the next look at Git waits for it.
+func (c *Controller) lookUpLive(ctx context.Context, g *v1alpha1.GitRepo, r *repo) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	var group errgroup.Group
+	group.SetLimit(parallelFetches)
+	asked := map[lookKey]bool{}
+	r.charts.eachFloating(func(name string, lock v1alpha1.ChartLock) {
+		key := keyOf(g, refOf(lock), r.paths[name])
+		if asked[key] {
+			return
+		}
+		asked[key] = true
+		group.Go(func() error {
+			c.lookUp(ctx, g, r, key.ref, r.paths[name])
+			return nil
+		})
+	})
+	_ = group.Wait() // What failed is remembered with each reference.
+}
+
 // staleCharts are the bundles to be read again although their directories did
 // not change: a constraint of theirs means another version now, or it is time to
 // try again for a chart that could not be had.
-func (c *Controller) staleCharts(ctx context.Context, g *v1alpha1.GitRepo, r *repo) map[string]bool {
+func (c *Controller) staleCharts(g *v1alpha1.GitRepo, r *repo) map[string]bool {
 	stale := map[string]bool{}
-	now := c.clock.Now()
 	r.charts.warnings = nil
 	warned := map[bundle.ChartRef]bool{}
-	for _, name := range slices.Sorted(maps.Keys(r.charts.live)) {
-		for _, lock := range r.charts.live[name] {
-			ref := refOf(lock)
-			if !floats(ref) {
-				continue
-			}
-			look := c.lookUp(ctx, g, r, ref, r.paths[name])
-			if look.err != nil && !warned[ref] {
-				warned[ref] = true
-				r.charts.warnings = append(r.charts.warnings, notLookedUp(name, r.paths[name], ref, look.err))
-			}
-			if look.err == nil && look.lock != lock {
-				stale[name] = true
-			}
+	r.charts.eachFloating(func(name string, lock v1alpha1.ChartLock) {
+		ref := refOf(lock)
+		look, known := r.charts.look(keyOf(g, ref, r.paths[name]))
+		switch {
+		case !known:
+		case look.err == nil && look.lock != lock:
+			stale[name] = true
+		case look.err != nil && !warned[ref]:
+			warned[ref] = true
+			r.charts.warnings = append(r.charts.warnings, notLookedUp(name, r.paths[name], ref, look.err))
 		}
-	}
+	})
+	now := c.clock.Now()
 	for name, a := range r.charts.failed {
 		stale[name] = !now.Before(a.next)
 	}
 	maps.DeleteFunc(stale, func(_ string, yes bool) bool { return !yes })
 	return stale
+}
+
+// eachFloating visits what live bundles have locked by a constraint, in order.
+func (k *chartBook) eachFloating(visit func(name string, lock v1alpha1.ChartLock)) {
+	for _, name := range slices.Sorted(maps.Keys(k.live)) {
+		for _, lock := range k.live[name] {
+			if floats(refOf(lock)) {
+				visit(name, lock)
+			}
+		}
+	}
+}
+
+func (k *chartBook) look(key lookKey) (chartLook, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if look := k.looks[key]; look != nil {
+		return *look, true
+	}
+	return chartLook{}, false
+}
+
+func keyOf(g *v1alpha1.GitRepo, ref bundle.ChartRef, path string) lookKey {
+	if g.Spec.HelmSecretNameForPaths == "" {
+		path = ""
+	}
+	return lookKey{ref: ref, path: path}
 }
 
 func notLookedUp(name, path string, ref bundle.ChartRef, err error) v1alpha1.Problem {
@@ -157,22 +205,12 @@ func notLookedUp(name, path string, ref bundle.ChartRef, err error) v1alpha1.Pro
 
 // lookUp resolves a constraint, at most once every resolveEvery.
 func (c *Controller) lookUp(ctx context.Context, g *v1alpha1.GitRepo, r *repo, ref bundle.ChartRef, path string) chartLook {
-	key := lookKey{ref: ref}
-	if g.Spec.HelmSecretNameForPaths != "" {
-		key.path = path
+	key, now := keyOf(g, ref, path), c.clock.Now()
+	known, ok := r.charts.look(key)
+	if ok && now.Before(known.next) {
+		return known
 	}
-	now := c.clock.Now()
-	r.charts.mu.Lock()
-	known := r.charts.looks[key]
-	if known != nil && now.Before(known.next) {
-		defer r.charts.mu.Unlock()
-		return *known
-	}
-	r.charts.mu.Unlock()
-	next := &chartLook{}
-	if known != nil {
-		*next = *known
-	}
+	next := &known
 	lock, err := c.resolve(ctx, g, r, ref, path)
 	if err == nil {
 		*next = chartLook{lock: lock, attempt: attempt{next: now.Add(resolveEvery)}}

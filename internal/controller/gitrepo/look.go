@@ -44,9 +44,13 @@ func (c *Controller) look(ctx context.Context, g *v1alpha1.GitRepo, r *repo) err
 	}
 	// What leaves at a commit that was settled before, a person took out by editing the GitRepo.
 	ownAct := commit == r.settled
-	stale := c.staleCharts(ctx, g, r)
+	changed := commit != r.commit || g.Generation != r.generation || r.failures > 0
+	if !changed {
+		c.lookUpLive(ctx, g, r) // A commit does not wait for that.
+	}
+	stale := c.staleCharts(g, r)
 	r.finding.Problems = slices.Concat(r.problems, r.charts.warnings)
-	if commit != r.commit || g.Generation != r.generation || r.failures > 0 || len(stale) > 0 {
+	if changed || len(stale) > 0 {
 		release, err := c.load(ctx, g, r, remote, commit, stale)
 		defer release()
 		if err != nil {

@@ -1,0 +1,7 @@
+package gitrepo
+
+// What tests of this package look at beside its API.
+var (
+	Floats   = floats
+	MayLogIn = mayLogIn
+)
