@@ -45,12 +45,9 @@ func newRoom() *room { return &room{bytes: maxUnpackedBytes, files: maxUnpackedF
 // Helm does, whatever it is called. Links, names that leave the archive and
 // names given twice are refused: tools differ in what they make of them.
 func (r *room) unpack(place string, data []byte) ([]*loader.BufferedFile, error) {
-	refuse := func(code, format string, args ...any) error {
-		return manifest.NewFault(place, 0, code, format, args...)
-	}
 	unzipped, err := gzip.NewReader(bytes.NewReader(data))
 	if err != nil {
-		return nil, refuse(manifest.RenderFailed, "not a chart archive: %v", err)
+		return nil, manifest.NewFault(place, 0, manifest.RenderFailed, "not a chart archive: %v", err)
 	}
 	limited := &io.LimitedReader{R: unzipped, N: maxTarBytes}
 	archive := tar.NewReader(limited)
@@ -60,30 +57,40 @@ func (r *room) unpack(place string, data []byte) ([]*loader.BufferedFile, error)
 		header, err := archive.Next()
 		switch {
 		case limited.N <= 0:
-			return nil, refuse(manifest.LimitExceeded, "the archive unpacks to more than %d bytes", maxTarBytes)
+			return nil, manifest.NewFault(place, 0, manifest.LimitExceeded, "the archive unpacks to more than %d bytes", maxTarBytes)
 		case errors.Is(err, io.EOF):
 			return files, nil
 		case err != nil:
-			return nil, refuse(manifest.RenderFailed, "read chart archive: %v", err)
+			return nil, manifest.NewFault(place, 0, manifest.RenderFailed, "read chart archive: %v", err)
 		case header.Typeflag == tar.TypeDir, header.Typeflag == tar.TypeXGlobalHeader:
 			continue
-		case header.Typeflag != tar.TypeReg:
-			return nil, refuse(manifest.PathRefused, "%s in the archive is a link or a device", shortName(header.Name))
 		}
-		name, reason := nameInside(header.Name)
-		if reason != "" {
-			return nil, refuse(manifest.PathRefused, "%s in the archive %s", shortName(header.Name), reason)
-		}
-		if seen[name] {
-			return nil, refuse(manifest.RenderFailed, "%s is in the archive twice", shortName(name))
-		}
-		seen[name] = true
-		content, err := r.read(archive, header)
+		f, err := r.entry(place, archive, header, seen)
 		if err != nil {
-			return nil, refuse(manifest.LimitExceeded, "%s in the archive: %v", shortName(name), err)
+			return nil, err
 		}
-		files = append(files, &loader.BufferedFile{Name: name, Data: content})
+		files = append(files, f)
 	}
+}
+
+// entry judges one file of an archive and reads it.
+func (r *room) entry(place string, archive *tar.Reader, header *tar.Header, seen map[string]bool) (*loader.BufferedFile, error) {
+	if header.Typeflag != tar.TypeReg {
+		return nil, manifest.NewFault(place, 0, manifest.PathRefused, "%s in the archive is a link or a device", shortName(header.Name))
+	}
+	name, reason := nameInside(header.Name)
+	if reason != "" {
+		return nil, manifest.NewFault(place, 0, manifest.PathRefused, "%s in the archive %s", shortName(header.Name), reason)
+	}
+	if seen[name] {
+		return nil, manifest.NewFault(place, 0, manifest.RenderFailed, "%s is in the archive twice", shortName(name))
+	}
+	seen[name] = true
+	content, err := r.read(archive, header)
+	if err != nil {
+		return nil, manifest.NewFault(place, 0, manifest.LimitExceeded, "%s in the archive: %v", shortName(name), err)
+	}
+	return &loader.BufferedFile{Name: name, Data: content}, nil
 }
 
 // read takes a file out of an archive as far as there is room.

@@ -12,6 +12,7 @@ import (
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/engine"
+	"sigs.k8s.io/yaml"
 
 	"github.com/muster-dev/muster/pkg/bundle"
 	"github.com/muster-dev/muster/pkg/bundle/helm"
@@ -112,41 +113,48 @@ func said(t *testing.T, files []bundle.File, f helm.Facts) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, _ := result.Objects[0].Body["data"].(map[string]any)
-	return strings.TrimSpace(fmt.Sprint(data["said"]))
+	return textOf(result)
 }
 
 // byHelm is the same from Helm's engine with its own capabilities.
 func byHelm(t *testing.T, files []bundle.File, f helm.Facts) string {
 	t.Helper()
+	text, err := tryHelm(files, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func tryHelm(files []bundle.File, f helm.Facts) (string, error) {
 	var buffered []*loader.BufferedFile
 	for _, file := range files {
 		buffered = append(buffered, &loader.BufferedFile{Name: file.Path, Data: file.Data})
 	}
 	c, err := loader.LoadFiles(buffered)
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	parsed, err := chartutil.ParseKubeVersion(f.KubeVersion)
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	parsed.Version = f.KubeVersion // as a server says it; only --kube-version loses what follows the numbers
 	capabilities := chartutil.DefaultCapabilities.Copy()
 	capabilities.KubeVersion, capabilities.APIVersions = *parsed, f.APIVersions
 	values, err := chartutil.ToRenderValues(c, map[string]any{}, chartutil.ReleaseOptions{Name: "rel", Namespace: "ns", Revision: 1, IsInstall: true}, capabilities)
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	printed, err := engine.Render(c, values)
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	var object struct {
 		Data map[string]string `json:"data"`
 	}
-	unmarshal(t, printed["asks/templates/a.yaml"], &object)
-	return strings.TrimSpace(object.Data["said"])
+	err = yaml.Unmarshal([]byte(printed["asks/templates/a.yaml"]), &object)
+	return strings.TrimSpace(object.Data["said"]), err
 }
 
 // Errors of templates stay Helm's own where capabilities are misused.
@@ -304,4 +312,76 @@ func TestChartsFindTheLabelsOfTheirCluster(t *testing.T) {
 	if helm.Answer("clusterLabels", oneCluster) == helm.Answer("clusterLabels", other) || helm.Answer("everything", oneCluster) != helm.Answer("everything", other) {
 		t.Error("labels answer one question and not the other")
 	}
+}
+
+// What is stored with content is bounded: who asks too much asks for everything.
+func TestTooManyQuestionsAreEverything(t *testing.T) {
+	for template, want := range map[string][]string{
+		`{{ range until 150 }}{{ $.Capabilities.APIVersions.Has (printf "x%d/v1" .) }}{{ end }}`:                                                       nil, // 150 of them
+		`{{ range until 2000 }}{{ $.Capabilities.APIVersions.Has (printf "x%d/v1" .) }}{{ end }}{{ .Capabilities.KubeVersion.Minor }}`:                 {"everything"},
+		`{{ .Capabilities.APIVersions.Has (repeat 1000 "x") }}{{ .Capabilities.KubeVersion.Minor }}`:                                                   {"everything"},
+		`{{ .Values.global.fleet.clusterLabels.env }}{{ range until 300 }}{{ $.Capabilities.APIVersions.Has (printf "x%d/v1" .) }}{{ end }}`:           {"clusterLabels", "everything"},
+		`{{ .Capabilities.KubeVersion.Minor }}{{ $c := .Capabilities }}{{ toJson $c | sha256sum }}{{ .Capabilities.KubeVersion.Major }}{{/* both */}}`: {"everything"},
+	} {
+		result, err := helm.Render(printing(template), helm.Release{Name: "rel", Namespace: "ns", Facts: oneCluster})
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := slices.Sorted(maps.Keys(result.Answers))
+		if want == nil && len(asked) != 150 || want != nil && !slices.Equal(asked, want) {
+			t.Errorf("%s: asks %d questions, want %v", template, len(asked), want)
+		}
+	}
+}
+
+// FuzzCapabilities wants whatever a template does with capabilities to print
+// what it prints with Helm's own, or to fail as there, and clusters that agree
+// on what it asked to print the same.
+func FuzzCapabilities(f *testing.F) {
+	for _, seed := range []string{
+		`{{ .Capabilities.KubeVersion }}`, `{{ .Capabilities.KubeVersion | quote }}`, `{{ with .Capabilities }}{{ .KubeVersion.Minor }}{{ end }}`,
+		`{{ $c := .Capabilities }}{{ $c.APIVersions.Has "v1" }}`, `{{ range .Capabilities.APIVersions }}{{ . }}{{ end }}`, `{{ toYaml .Capabilities }}`,
+		`{{ $v := .Capabilities.APIVersions }}{{ $v.Has "a" }}{{ $v }}`, `{{ (index . "Capabilities").KubeVersion.Major }}`, `{{ range $k, $v := . }}{{ toJson $v }}{{ end }}`,
+		`{{ dict "a" .Capabilities | toYaml }}`, `{{ $d := deepCopy . }}{{ $d.Capabilities.KubeVersion }}`, `{{ include "version" . }}{{ template "minor" (dict "caps" .Capabilities) }}`,
+		`{{ if .Capabilities.APIVersions }}a{{ end }}`, `{{ len .Capabilities.APIVersions }}`, `{{ printf "%s %v" .Capabilities.KubeVersion.Version .Capabilities.KubeVersion }}`,
+		`{{ tpl "{{ .Capabilities.KubeVersion.Minor }}" . }}`, `{{ eq .Capabilities.KubeVersion.Minor "31" }}`, `{{ .Capabilities.HelmVersion }}`, `{{ kindOf .Capabilities.KubeVersion }}`,
+		`{{ $l := list .Capabilities .Capabilities.KubeVersion.Minor }}{{ (first $l).KubeVersion.Version }}`, `{{ with $x := .Capabilities.KubeVersion }}{{ $x.Minor }}{{ . }}{{ end }}`,
+		`{{ define "z" }}{{ . }}{{ end }}{{ include "z" .Capabilities }}`, `{{ .Capabilities.KubeVersion.String | upper }}{{ .Capabilities.KubeVersion.GitVersion }}`,
+	} {
+		f.Add(seed)
+	}
+	names := []string{"rand", "gen", "uuid", "now", "ago", "htpasswd", "crypt", "derive", "shuffle", "until", "repeat", "seq", "indent", "%p", "wrap", "date"}
+	other := helm.Facts{KubeVersion: "v1.30.0", APIVersions: []string{"v1", "batch/v1"}, Labels: oneCluster.Labels}
+	f.Fuzz(func(t *testing.T, template string) {
+		if slices.ContainsFunc(names, func(name string) bool { return strings.Contains(template, name) }) || len(template) > 500 {
+			return
+		}
+		files := printing(template)
+		result, err := helm.Render(files, helm.Release{Name: "rel", Namespace: "ns", Facts: oneCluster})
+		first, helmErr := tryHelm(files, oneCluster)
+		second, _ := tryHelm(files, oneCluster)
+		if first != second {
+			return // it prints addresses
+		}
+		if helmErr != nil && err == nil {
+			t.Fatalf("%q: helm fails with %v", template, helmErr)
+		}
+		if got := textOf(result); err == nil && got != first {
+			t.Fatalf("%q: helm prints\n%q\nours\n%q", template, first, got)
+		}
+		if agree(result.Answers, other) {
+			again, errAgain := helm.Render(files, helm.Release{Name: "rel", Namespace: "ns", Facts: other})
+			if (err == nil) != (errAgain == nil) || textOf(again) != textOf(result) {
+				t.Fatalf("%q: asks only %v, but prints\n%q\n%q", template, result.Answers, textOf(result), textOf(again))
+			}
+		}
+	})
+}
+
+func textOf(r helm.Result) string {
+	if len(r.Objects) == 0 {
+		return ""
+	}
+	data, _ := r.Objects[0].Body["data"].(map[string]any)
+	return strings.TrimSpace(fmt.Sprint(data["said"]))
 }

@@ -3,6 +3,7 @@ package helm
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 
 	"helm.sh/helm/v3/pkg/chartutil"
 )
@@ -15,10 +16,27 @@ type recorder struct {
 
 func newRecorder(f Facts) *recorder { return &recorder{facts: f, answers: map[string]string{}} }
 
+// Bounds on what a chart can make of its questions; beyond them it asks for everything.
+const (
+	maxQuestions      = 200
+	maxQuestionLength = 300
+)
+
+// ask answers and remembers. Everything covers all other questions but the one
+// for labels, so those need not be remembered beside it.
 func (r *recorder) ask(question string) string {
-	answer, asked := r.answers[question]
-	if !asked {
-		answer = Answer(question, r.facts)
+	if answer, asked := r.answers[question]; asked {
+		return answer
+	}
+	answer := Answer(question, r.facts)
+	_, all := r.answers[questionEverything]
+	switch {
+	case question == questionLabels:
+		r.answers[question] = answer
+	case question == questionEverything, !all && (len(question) > maxQuestionLength || len(r.answers) >= maxQuestions):
+		maps.DeleteFunc(r.answers, func(asked, _ string) bool { return asked != questionLabels })
+		r.answers[questionEverything] = Answer(questionEverything, r.facts)
+	case !all:
 		r.answers[question] = answer
 	}
 	return answer
