@@ -1,0 +1,43 @@
+package hub_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Two paths in one GitRepo are two bundles, and both are deployed.
+func TestScenario12TwoPathsInOneGitRepo(t *testing.T) {
+	f := follow(t)
+	f.create("simple", "more/service")
+	f.settled(f.push(map[string]string{"simple/a.yaml": object("simple", "1"), "more/service/a.yaml": object("service", "1")}))
+	for _, cluster := range []string{"a", "b"} {
+		f.wantSays(cluster, "fleet-more-service@1 fleet-simple@1")
+	}
+	if got := len(f.repo().Status.Problems); got != 0 {
+		t.Errorf("the GitRepo has %d problems: %v", got, f.repo().Status.Problems)
+	}
+}
+
+// A label that leaves fleet.yaml leaves the Bundle.
+func TestScenario15ALabelRemovedFromTheOptionsFile(t *testing.T) {
+	f := follow(t)
+	f.create("app")
+	own := func() map[string]string {
+		labels := map[string]string{}
+		for _, key := range []string{"new", "kept"} {
+			if value, ok := f.mustBundle("fleet-app").Labels[key]; ok {
+				labels[key] = value
+			}
+		}
+		return labels
+	}
+	f.settled(f.push(map[string]string{"app/a.yaml": object("app", "1"), "app/fleet.yaml": "labels: {new: fleet-label2, kept: here}\n"}))
+	if diff := cmp.Diff(map[string]string{"new": "fleet-label2", "kept": "here"}, own()); diff != "" {
+		t.Errorf("labels (-want +got):\n%s", diff)
+	}
+	f.settled(f.push(map[string]string{"app/fleet.yaml": "labels: {kept: here}\n"}))
+	if diff := cmp.Diff(map[string]string{"kept": "here"}, own()); diff != "" {
+		t.Errorf("labels after one left the file (-want +got):\n%s", diff)
+	}
+}
