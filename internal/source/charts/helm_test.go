@@ -17,7 +17,7 @@ import (
 func TestVersionsAgreeWithHelm(t *testing.T) {
 	constraints := []string{"", "*", "1", "1.x", "^1.2", "~1.2.1", ">=1 <2", ">1.0.0-0", "^2.0.0-alpha", "!=1.2.3", "1.2.3", "v1.2.3", "1.2.3-rc.1", "1 || 3", "1.0 - 1.2", "=1.1", ">=0.0.0-0", "<1, >3", "0.x"}
 	f := charts.New(impatient())
-	for seed := range uint64(60) {
+	for seed := range uint64(30) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		offered := someVersions(random)
 		web := newServer(t)
