@@ -19,7 +19,7 @@ func NewMemo(room int64) Memo { return Memo{newMemo(room)} }
 func (m Memo) Put(digest string, limit bool, now time.Time) {
 	var r result
 	if limit {
-		r.problem = newProblem(Inputs{Bundle: "b"}, manifest.NewFault("", 0, manifest.LimitExceeded, "too much"))
+		r.problem = newProblem(Inputs{Bundle: "b"}, manifest.NewFault("", 0, manifest.LimitExceeded, "too much"), nil)
 	}
 	m.m.put(digest, r, now)
 }

@@ -93,9 +93,9 @@ func (p *Pool) renderOnce(in Inputs) (result, error) {
 	case err != nil:
 		return result{}, err
 	case fault != nil:
-		return result{problem: newProblem(in, fault)}, nil
+		return result{problem: newProblem(in, fault, nil)}, nil
 	case resp.Fault != nil:
-		return result{problem: newProblem(in, resp.Fault), answers: resp.Answers}, nil
+		return result{problem: newProblem(in, resp.Fault, resp.Answers), answers: resp.Answers}, nil
 	case !resp.Rendered:
 		return result{}, errors.New("the render process answered nothing")
 	}

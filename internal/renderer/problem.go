@@ -11,6 +11,10 @@ import (
 // directory; Code is one of the codes of package manifest.
 type Problem struct {
 	bundle.Problem
+	// Answers are what had been asked about the cluster by then: another cluster
+	// that answers the same has the same problem. None for a hit limit, which
+	// counts for all.
+	Answers map[string]string
 }
 
 // Error is file:line: message.
@@ -27,8 +31,8 @@ const optionsFile = "fleet.yaml"
 
 // newProblem names the options' file where no other is to blame: what does not
 // come from a file of the bundle comes from its options.
-func newProblem(in Inputs, f *manifest.Fault) *Problem {
-	return &Problem{bundle.Problem{
+func newProblem(in Inputs, f *manifest.Fault, answers map[string]string) *Problem {
+	return &Problem{Answers: answers, Problem: bundle.Problem{
 		File: or(f.File, or(in.OptionsFile, optionsFile)), Line: f.Line, Bundle: in.Bundle,
 		Severity: bundle.Error, Code: f.Code, Message: manifest.Clean(f.Message),
 	}}
