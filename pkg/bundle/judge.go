@@ -26,19 +26,23 @@ func (d *decoded) judge(file string) []Problem {
 		}
 		problems = append(problems, errorAt(d.at(file, key), CodeInvalidValue, key+": "+fmt.Sprintf(format, args...)))
 	}
+	warn := func(key string, c v1alpha1.Criteria) {
+		// A misspelt criterion has been reported as such.
+		if matchesNothing(c) && !hasError(d.problems) && len(problems) < maxProblems {
+			problems = append(problems, warningAt(d.at(file, key), CodeNoEffect, key+withoutCriteria))
+		}
+	}
 	d.judgeBundle(reject)
 	judgeOptions(d.BundleOptions, "", reject)
 	for i, c := range d.TargetCustomizations {
 		prefix := fmt.Sprintf("targetCustomizations[%d].", i)
 		judgeOptions(c.BundleOptions, prefix, reject)
 		judgeCriteria(c.Criteria, prefix, reject)
-		if matchesNothing(c.Criteria) && !hasError(d.problems) {
-			key := strings.TrimSuffix(prefix, ".")
-			problems = append(problems, warningAt(d.at(file, key), CodeNoEffect, key+" has no effect: without a clusterName, clusterSelector, clusterGroup or clusterGroupSelector it matches nothing"))
-		}
+		warn(fmt.Sprintf("targetCustomizations[%d]", i), c.Criteria)
 	}
 	for i, t := range d.OverrideTargets {
 		judgeCriteria(t.Criteria, fmt.Sprintf("overrideTargets[%d].", i), reject)
+		warn(fmt.Sprintf("overrideTargets[%d]", i), t.Criteria)
 	}
 	for i, dep := range d.DependsOn {
 		judgeDependency(dep, fmt.Sprintf("dependsOn[%d]", i), reject)
@@ -46,6 +50,8 @@ func (d *decoded) judge(file string) []Problem {
 	judgeStrategy(d.RolloutStrategy, reject)
 	return problems
 }
+
+const withoutCriteria = " has no effect: without a clusterName, clusterSelector, clusterGroup or clusterGroupSelector it matches nothing"
 
 // judgeBundle looks at what only the file itself says.
 func (d *decoded) judgeBundle(reject rejecter) {

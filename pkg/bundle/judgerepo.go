@@ -22,6 +22,9 @@ func (l *loader) judgeRepo() {
 	}
 	for i, t := range g.Targets {
 		judgeCriteria(t.Criteria, fmt.Sprintf("targets[%d].", i), reject(&l.faults.targets))
+		if matchesNothing(t.Criteria) {
+			l.problem(Problem{Severity: Warning, Code: CodeNoEffect, Message: fmt.Sprintf("targets[%d]", i) + withoutCriteria})
+		}
 	}
 	if g.TargetNamespace != "" && !isNamespace(g.TargetNamespace) {
 		reject(&l.faults.all)("targetNamespace", "%.80q is not the name of a namespace", g.TargetNamespace)
