@@ -90,14 +90,14 @@ func (c *Controller) readLogin(ctx context.Context, g *v1alpha1.GitRepo, l *logi
 	if g.Spec.HelmSecretNameForPaths != "" {
 		byPath, err := charts.CredentialsForPaths(secret.Data)
 		if err != nil {
-			return fmt.Errorf("Secret %s/%s that spec.%s names: %w", g.Namespace, name, field, err)
+			return fmt.Errorf("use Secret %s/%s that spec.%s names: %w", g.Namespace, name, field, err)
 		}
 		l.byPath = make(map[string]charts.Credential, len(byPath))
 		for dir, credential := range byPath {
 			l.byPath[path.Clean(dir)] = credential
 		}
 	} else if l.single, err = charts.CredentialFromSecret(secret.Data); err != nil {
-		return fmt.Errorf("Secret %s/%s that spec.%s names: %w", g.Namespace, name, field, err)
+		return fmt.Errorf("use Secret %s/%s that spec.%s names: %w", g.Namespace, name, field, err)
 	}
 	l.name, l.until = field+"/"+name, now.Add(secretsFor)
 	return nil

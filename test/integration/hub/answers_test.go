@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/muster-dev/muster/internal/distribution"
@@ -238,6 +240,35 @@ func TestAnUpgradeOfAChartRendersForEachClusterAndACommentForNone(t *testing.T) 
 	newA, _ := h.contentOn("a")
 	if b, _ := h.contentOn("b"); b == newA {
 		t.Error("the upgrade made the clusters share a password")
+	}
+}
+
+// Clusters with different options are rendered side by side, and each gets its own.
+func TestDifferentOptionsOfOneBundleAreRenderedSideBySide(t *testing.T) {
+	w := newWorld(t)
+	var names []string
+	for i := range 8 {
+		names = append(names, fmt.Sprintf("c%d", i))
+		w.cluster(names[i], nil)
+	}
+	h := w.process()
+	arrived := make(chan struct{})
+	h.rendering = func() {
+		select {
+		case arrived <- struct{}{}: // somebody else waits here
+		case <-arrived:
+		case <-time.After(patience):
+			t.Error("one render waits for the other")
+		}
+	}
+	d := chart(w.fromGit("app", "ConfigMap/one"))
+	d.Bundle.Spec.Helm = &v1alpha1.HelmOptions{Values: &apiextensionsv1.JSON{Raw: []byte(`{"name":"${ .ClusterName }"}`)}}
+	h.deploy(d)
+	h.wantRenders(8)
+	for _, name := range names {
+		if got, want := h.shown(name, "context"), fmt.Sprintf("%q", name); got != want {
+			t.Errorf("%s got the content of %s", name, got)
+		}
 	}
 }
 

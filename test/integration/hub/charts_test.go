@@ -93,15 +93,20 @@ func (f *follower) publish(s *chartServer, version string, objects ...string) {
 	fmt.Fprintf(&s.index, "  - {name: web, version: %s, urls: [%s], digest: %s}\n", version, name, strings.TrimPrefix(digestOf(data), "sha256:"))
 }
 
+// chartArchive packs a chart with one template: a ConfigMap that shows its version and a value.
 func chartArchive(t *testing.T, name, version string) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	zipped := gzip.NewWriter(&out)
 	tarred := tar.NewWriter(zipped)
-	text := fmt.Sprintf("apiVersion: v2\nname: %s\nversion: %s\n", name, version)
-	check(t, tarred.WriteHeader(&tar.Header{Name: name + "/Chart.yaml", Mode: 0o644, Size: int64(len(text))}))
-	_, err := tarred.Write([]byte(text))
-	check(t, err)
+	for _, file := range [][2]string{
+		{"Chart.yaml", fmt.Sprintf("apiVersion: v2\nname: %s\nversion: %s\n", name, version)},
+		{"templates/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {version: {{ .Chart.Version | quote }}, color: {{ .Values.color | default \"none\" }}}\n"},
+	} {
+		check(t, tarred.WriteHeader(&tar.Header{Name: name + "/" + file[0], Mode: 0o644, Size: int64(len(file[1]))}))
+		_, err := tarred.Write([]byte(file[1]))
+		check(t, err)
+	}
 	check(t, tarred.Close())
 	check(t, zipped.Close())
 	return out.Bytes()
@@ -167,6 +172,22 @@ func TestANewVersionThatAConstraintAllowsIsDeployed(t *testing.T) {
 	// These tests let no index be believed for a moment, so resolving and fetching each look at it.
 	if requests, _ := s.take(); strings.Join(requests, " ") != "index.yaml index.yaml web-1.1.0.tgz" {
 		t.Errorf("requests: %v", requests)
+	}
+}
+
+// The whole way: fetched, locked, rendered with values of the hub, by the real renderer.
+func TestARemoteChartIsRenderedWithHubValues(t *testing.T) {
+	f := follow(t)
+	f.useRenderer()
+	s := newChartServer(t)
+	f.publish(s, "1.2.3")
+	f.configMap("colors", map[string]string{"v.yaml": "color: green"})
+	f.create("apps/*")
+	f.settled(f.push(map[string]string{
+		"apps/web/fleet.yaml": fleetYAML(s, "1.x") + "hubValuesFrom:\n- configMapKeyRef: {name: colors, key: v.yaml}\n",
+	}))
+	if got := f.shown("a", "web"); !strings.Contains(got, `"version":"1.2.3"`) || !strings.Contains(got, `"color":"green"`) {
+		t.Errorf("rendered %s; problems %+v, %+v", got, f.repo().Status.Problems, f.rollout("fleet-apps-web").Status.Problems)
 	}
 }
 

@@ -534,6 +534,9 @@ func (h *hub) render(_ context.Context, in renderer.Inputs) (content.Item, error
 			return item, &renderer.Problem{Problem: bundle.Problem{File: f.Path, Message: err.Error()}}
 		}
 	}
+	if in.Context != nil {
+		item.Objects = append(item.Objects, shownAs("context", json.RawMessage(fmt.Sprintf("%q", in.Context.ClusterName))))
+	}
 	for i, v := range in.HubValues {
 		item.Objects = append(item.Objects, shownAs(fmt.Sprintf("values-%d", i), v))
 	}

@@ -57,12 +57,17 @@ func (h *hub) password(cluster string) string {
 // processWithRenderer is a process with the real renderer, which remembers nothing.
 func (w *world) processWithRenderer() *hub {
 	w.t.Helper()
-	pool, err := renderer.New(renderer.Options{Workers: 2})
-	check(w.t, err)
-	w.t.Cleanup(pool.Close)
 	h := w.process()
-	h.deployer.Render = pool.Render
+	h.useRenderer()
 	return h
+}
+
+func (h *hub) useRenderer() {
+	h.t.Helper()
+	pool, err := renderer.New(renderer.Options{Workers: 2})
+	check(h.t, err)
+	h.t.Cleanup(pool.Close)
+	h.deployer.Render = pool.Render
 }
 
 func TestARealChartDrawsAPasswordForEachClusterAndKeepsIt(t *testing.T) {
