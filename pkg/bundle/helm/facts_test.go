@@ -153,7 +153,7 @@ func tryHelm(files []bundle.File, f helm.Facts) (string, error) {
 	var object struct {
 		Data map[string]string `json:"data"`
 	}
-	err = yaml.Unmarshal([]byte(printed["asks/templates/a.yaml"]), &object)
+	err = yaml.Unmarshal([]byte(strings.TrimSpace(printed["asks/templates/a.yaml"])), &object)
 	return strings.TrimSpace(object.Data["said"]), err
 }
 
@@ -384,4 +384,19 @@ func textOf(r helm.Result) string {
 	}
 	data, _ := r.Objects[0].Body["data"].(map[string]any)
 	return strings.TrimSpace(fmt.Sprint(data["said"]))
+}
+
+// Labels reach charts within charts, and a mention there is a mention.
+func TestSubchartsFindTheLabelsToo(t *testing.T) {
+	part := texts{
+		"Chart.yaml":       "apiVersion: v2\nname: part\nversion: 1.0.0\n",
+		"templates/p.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: part}\ndata: {is: {{ .Values.global.fleet.clusterLabels.env }}}\n",
+	}
+	got, err := shown(t, with(simple("web", "1.0.0", ""), part.under("charts/part")), helm.Release{Facts: oneCluster})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"part=prod", "web=1.0.0 default"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }

@@ -1,14 +1,10 @@
 package helm
 
 import (
-	"bytes"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
-	texttemplate "text/template"
 
-	"github.com/Masterminds/sprig/v3"
 	"sigs.k8s.io/yaml"
 
 	"github.com/muster-dev/muster/pkg/bundle"
@@ -194,81 +190,4 @@ func substituteLabels(v any, labels map[string]string) any {
 		}
 	}
 	return v
-}
-
-// preProcess executes the templates in values. As in Fleet the values are
-// printed as YAML, executed as one template and read again, so that a template
-// may give a list or a number.
-func preProcess(files []bundle.File, values map[string]any, in ValuesInput) (map[string]any, error) {
-	text, err := yaml.Marshal(values)
-	if err != nil {
-		return nil, manifest.NewFault("", 0, manifest.InvalidValues, "helm.values: %v", err)
-	}
-	if bytes.Contains(text, []byte("${")) {
-		executed := map[string]any{}
-		if err := executeInto("helm.values", string(text), in.Context, &executed); err != nil {
-			return nil, blame(err, files, in)
-		}
-		values = executed
-	}
-	for _, key := range slices.Sorted(maps.Keys(in.Templates)) {
-		var value any
-		if err := executeInto("helm.templateValues."+key, in.Templates[key], in.Context, &value); err != nil {
-			return nil, err
-		}
-		values = merge(values, map[string]any{key: value})
-	}
-	return values, nil
-}
-
-func executeInto(source, text string, context map[string]any, into any) error {
-	printed, err := executeTemplate(source, text, context)
-	if err != nil {
-		return err
-	}
-	if err := manifest.CheckAliases("", printed); err != nil {
-		return manifest.NewFault("", 0, manifest.InvalidValues, "%s: after its templates: %v", source, err)
-	}
-	if err := yaml.Unmarshal(printed, into); err != nil {
-		return manifest.NewFault("", 0, manifest.InvalidValues, "%s: not YAML after its templates: %s", source, withoutValues(err.Error()))
-	}
-	return nil
-}
-
-func executeTemplate(source, text string, context map[string]any) (printed []byte, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			printed, err = nil, manifest.NewFault("", 0, manifest.InvalidValues, "%s: a template function gave up", source)
-		}
-	}()
-	t, err := texttemplate.New(source).Funcs(functions()).Option("missingkey=error").Delims("${", "}").Parse(text)
-	if err != nil {
-		return nil, templateFault(source, err)
-	}
-	out := &bounded{left: maxTemplateOutput}
-	if err := t.Execute(out, context); err != nil {
-		return nil, templateFault(source, err)
-	}
-	return out.Bytes(), nil
-}
-
-// templateFault drops text/template's own prefix, whose lines count in a text nobody wrote.
-func templateFault(source string, err error) error {
-	text := strings.TrimPrefix(err.Error(), "template: ")
-	if at := templatePlace.FindStringIndex(text); at != nil {
-		text = text[at[1]:]
-	}
-	text = strings.ReplaceAll(text, fmt.Sprintf("executing %q ", source), "")
-	return manifest.NewFault("", 0, manifest.InvalidValues, "%s: %s", source, withoutValues(text))
-}
-
-// functions are sprig's without those that reach the environment or the
-// network, and without those that only charts have.
-func functions() texttemplate.FuncMap {
-	f := sprig.TxtFuncMap()
-	for _, name := range []string{"env", "expandenv", "getHostByName", "include", "tpl"} {
-		delete(f, name)
-	}
-	boundFunctions(f)
-	return f
 }
