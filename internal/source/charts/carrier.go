@@ -34,7 +34,9 @@ type redirects int
 const (
 	// within one origin, or from http to https on the same host.
 	within redirects = iota
-	// abroad is anywhere but from https to http: for what is checked by digest, or found by a name that was not.
+	// abroad is anywhere but from https to http, and without credentials: for archives and
+	// blobs, which digests check, and for indexes, since public repositories move (Helm
+	// follows them, and Fleet's users have the old address in their files).
 	abroad
 )
 

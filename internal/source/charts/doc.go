@@ -6,9 +6,9 @@
 // URL, segment by segment, and to nothing else:
 //
 //   - an archive that an index names elsewhere is fetched without them;
-//   - a redirect that leaves the binding loses them. Only archives and blobs may be
-//     redirected to another origin, and never from https to http. An index, a manifest
-//     or a list of tags may only move from http to https on the same host;
+//   - a redirect that leaves the binding loses them. Indexes, archives and blobs may be
+//     redirected to another origin, and never from https to http. A manifest, a token or
+//     a list of tags may only move from http to https on the same host;
 //   - insecureSkipVerify holds for the reference's own host and port. A CA bundle is
 //     trusted in addition to the system's, for everything the reference leads to;
 //   - a registry's token service gets them if it is the registry's own origin, or if it

@@ -52,7 +52,7 @@ func (f *Fetcher) index(ctx context.Context, s *session, base *url.URL) (*index,
 }
 
 func (f *Fetcher) readIndex(ctx context.Context, s *session, base *url.URL, cached cachedIndex) (cachedIndex, error) {
-	q := query{op: "fetch index", url: below(base, "index.yaml"), redirect: within, limit: f.options.MaxIndexBytes, known: cached.validators, packed: true}
+	q := query{op: "fetch index", url: below(base, "index.yaml"), redirect: abroad, limit: f.options.MaxIndexBytes, known: cached.validators, packed: true}
 	got, err := s.get(ctx, q)
 	if err != nil {
 		return cachedIndex{}, err
