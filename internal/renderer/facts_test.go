@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/muster-dev/muster/internal/renderer"
 )
@@ -118,6 +121,40 @@ func TestAHitLimitIsRememberedForEveryCluster(t *testing.T) {
 	}
 	if got := pool.Renders(); got != 2 {
 		t.Errorf("%d renders, want one and the search for the file", got)
+	}
+}
+
+// What a chart asks next may follow from what it was told. Sharing must never
+// give a cluster what a render of its own would not.
+func TestSharedRendersAreWhatEachClusterWouldGetAlone(t *testing.T) {
+	in := helmInputs("", file("Chart.yaml", chartYAML), file("templates/a.yaml", configMap("a")+`
+  text: >-
+    {{ if .Capabilities.APIVersions.Has "a/v1" -}}
+      {{ if .Capabilities.APIVersions.Has "b/v1" }}a and b on {{ .Capabilities.KubeVersion.Minor }}{{ else }}a only{{ end }}
+    {{- else if .Capabilities.APIVersions.Has "c/v1" -}}
+      c, labelled {{ .Values.global.fleet.clusterLabels.tier }}
+    {{- else }}{{ if not (.Capabilities.APIVersions.Has "d/v1") }}{{ fail "nothing at all" }}{{ end }}d
+    {{- end }}
+`))
+	shared, alone := newPool(t, renderer.Options{Workers: 2}), newPool(t, renderer.Options{Workers: 1, MemoBytes: -1})
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	for range 80 {
+		in.Facts = renderer.Facts{KubeVersion: fmt.Sprintf("v1.%d.0", 30+random.IntN(3)), Labels: map[string]string{"tier": fmt.Sprint(random.IntN(3))}}
+		for _, group := range []string{"a", "b", "c", "d"} {
+			if random.IntN(2) == 0 {
+				in.Facts.APIVersions = append(in.Facts.APIVersions, group+"/v1")
+			}
+		}
+		want, wantErr := alone.Render(context.Background(), in)
+		got, gotErr := shared.Render(context.Background(), in)
+		if fmt.Sprint(wantErr) != fmt.Sprint(gotErr) || !cmp.Equal(want.Objects, got.Objects) {
+			t.Fatalf("%+v\ngot  %v %v\nwant %v %v", in.Facts, got.Objects, gotErr, want.Objects, wantErr)
+		}
+	}
+	if shared.Renders() >= alone.Renders() {
+		t.Errorf("%d renders for 80 clusters: nothing was shared", shared.Renders())
 	}
 }
 

@@ -44,7 +44,7 @@ func kustomizeInputs(files ...bundle.File) renderer.Inputs {
 }
 
 func TestHostileInputsAreRefusedWithinLimits(t *testing.T) {
-	limits := renderer.Options{CPU: 3 * time.Second, Wall: 20 * time.Second, Workers: 2}
+	limits := renderer.Options{CPU: 3 * time.Second, Wall: 2 * time.Minute, Workers: 2}
 	cases := map[string]struct {
 		in   renderer.Inputs
 		opts renderer.Options
@@ -77,11 +77,11 @@ func TestHostileInputsAreRefusedWithinLimits(t *testing.T) {
 			code: manifest.LimitExceeded, file: "templates/bomb.yaml", says: "aliases",
 		},
 		"a template that wants memory": {
-			in: helmInputs("", template("{{ len (until 50000000) }}")...), opts: renderer.Options{CPU: 20 * time.Second, Wall: 30 * time.Second},
+			in: helmInputs("", template("{{ len (until 50000000) }}")...), opts: renderer.Options{CPU: 20 * time.Second, Wall: 2 * time.Minute},
 			code: manifest.LimitExceeded, file: "templates/bomb.yaml", says: "memory",
 		},
 		"a template that does not end": {
-			in: helmInputs("", template("{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}")...), opts: renderer.Options{CPU: time.Second, Wall: time.Minute},
+			in: helmInputs("", template("{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}")...), opts: renderer.Options{CPU: time.Second, Wall: 2 * time.Minute},
 			code: manifest.LimitExceeded, file: "templates/bomb.yaml", says: "CPU",
 		},
 		"a template that outlasts the wall clock": {
@@ -125,7 +125,7 @@ func TestHostileInputsAreRefusedWithinLimits(t *testing.T) {
 			code: manifest.LimitExceeded, file: "k3/kustomization.yaml", says: "more than 1000 kustomizations",
 		},
 		"objects in a kustomization": {
-			in: kustomizeInputs(file("kustomization.yaml", "resources: [many.yaml]"), file("many.yaml", manyObjects(25_000))), opts: renderer.Options{CPU: time.Second, Wall: time.Minute},
+			in: kustomizeInputs(file("kustomization.yaml", "resources: [many.yaml]"), file("many.yaml", manyObjects(25_000))), opts: renderer.Options{CPU: time.Second, Wall: 2 * time.Minute},
 			code: manifest.LimitExceeded, file: "kustomization.yaml", says: "CPU",
 		},
 		"a patch that copies": {
@@ -141,7 +141,7 @@ func TestHostileInputsAreRefusedWithinLimits(t *testing.T) {
 			code: manifest.LimitExceeded, file: "templates/bomb.yaml", says: "2000 values",
 		},
 		"a template in a fetched chart": {
-			in: fetched(t, "{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}"), opts: renderer.Options{CPU: time.Second, Wall: time.Minute},
+			in: fetched(t, "{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}"), opts: renderer.Options{CPU: time.Second, Wall: 2 * time.Minute},
 			code: manifest.LimitExceeded, file: "bomb-1.0.0.tgz/templates/bomb.yaml", says: "CPU",
 		},
 		"an object from the hub": {
