@@ -3,6 +3,7 @@ package bundle_test
 import (
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -34,7 +35,7 @@ func TestSmallFilesThatMeanMuchWorkAreRefused(t *testing.T) {
 		"dependencies": {files("Chart.yaml", "name: c\nversion: 1.0.0\ndependencies:\n"+repeat(5_000, "- {name: d%d, version: 1.x, repository: 'https://c.example'}\n"),
 			"charts/a"+strings.Repeat("-1", 120)+".tgz", "x"), bundle.CodeTooLarge},
 		"a constraint":      {files("Chart.yaml", "name: c\nversion: 1.0.0\ndependencies: [{name: d, repository: 'https://c.example', version: '"+strings.Repeat(">1 ", 20_000)+"'}]\n"), bundle.CodeInvalidValue},
-		"objects in a file": {files("a.yaml", repeat(50_000, "---\na: %d\n")), bundle.CodeInvalidObject},
+		"objects in a file": {files("a.yaml", repeat(15_000, "---\na: %d\n")), bundle.CodeInvalidObject},
 		"objects in a list": {files("a.yaml", "apiVersion: v1\nkind: List\nitems:\n"+repeat(60_000, "- %d\n")), bundle.CodeInvalidObject},
 		"customizations":    {files("a.yaml", configMap, "fleet.yaml", "targetCustomizations:\n"+repeat(1001, "- {clusterName: c%d}\n")), bundle.CodeTooLarge},
 		"options in all":    {files("a.yaml", configMap, "v.yaml", large, "fleet.yaml", "targetCustomizations:\n"+repeat(4, "- {clusterName: c%d, helm: {valuesFiles: [v.yaml]}}\n")), bundle.CodeTooLarge},
@@ -55,6 +56,32 @@ func TestSmallFilesThatMeanMuchWorkAreRefused(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestDenseFilesAreNotParsedHere: a megabyte of commas takes a hundred once it is
+// parsed. As options or values it is refused, as a manifest left to the renderer.
+func TestDenseFilesAreNotParsedHere(t *testing.T) {
+	dense := map[string]string{
+		"commas": "a: [" + strings.Repeat("a,", 510<<10) + "]\n", "keys": "{" + strings.Repeat("a:,", 340<<10) + "}\n",
+		"items": strings.Repeat("- a\n", 255<<10), "documents": strings.Repeat("---\n", 255<<10), "lists": "[" + strings.Repeat("[],", 340<<10) + "]\n",
+	}
+	for name, text := range dense {
+		for kind, tree := range map[string]fstest.MapFS{
+			"manifest": files("a.yaml", text), "options": files("fleet.yaml", text, "a.yaml", configMap), "chart": files("Chart.yaml", text),
+			"values": files("fleet.yaml", "helm: {valuesFiles: [v.yaml]}\n", "v.yaml", text), "overlay": files("fleet.yaml", "yaml: {overlays: [o]}\n", "a.yaml", configMap, "overlays/o/a_patch.yaml", text),
+		} {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			r := load(tree, v1alpha1.GitRepoSpec{})
+			runtime.ReadMemStats(&after)
+			if took := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 24 {
+				t.Errorf("%s as %s: %d MiB allocated", name, kind, took)
+			}
+			if refused := kind == "options" || kind == "values"; refused != slices.Contains(codes(r), bundle.CodeTooLarge) {
+				t.Errorf("%s as %s: problems %v", name, kind, codes(r))
+			}
+		}
 	}
 }
 

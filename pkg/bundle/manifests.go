@@ -37,8 +37,8 @@ func (r *reading) judgeManifests(files []File, kinds []Kind) {
 	}
 	charts, found := chartDirs(files), 0
 	for _, f := range files {
-		if !isManifest(f.Path) || inCharts(charts, f.Path) || len(f.Data) > maxCheckBytes || found >= maxProblems {
-			continue
+		if !isManifest(f.Path) || inCharts(charts, f.Path) || len(f.Data) > maxCheckBytes || tooDense(f.Data) || found >= maxProblems {
+			continue // what is too large to be parsed here is left to the renderer
 		}
 		file := path.Join(r.c.dir, f.Path)
 		var problems []Problem
