@@ -117,6 +117,13 @@ func TestLateSaysWhyOnlyTheClusterCanRender(t *testing.T) {
 		"a mapping called sops deep within": {[]bundle.File{file("s.yaml", "a:\n  sops:\n    mac: ENC[AES256_GCM,data:x]\n")}, v1alpha1.BundleOptions{}, ""},
 		"a JSON mapping deep within":        {[]bundle.File{file("s.json", `{"a": {"sops": {"mac": "ENC[AES256_GCM,data:x]"}}}`)}, v1alpha1.BundleOptions{}, ""},
 		"a mac beside sops":                 {[]bundle.File{file("s.yaml", "sops: {a: b}\nmac: ENC[AES256_GCM,data:x]\n")}, v1alpha1.BundleOptions{}, ""},
+		"an encrypted file beside a chart":  {append(chart, file("secrets.yaml", sopsYAML)), v1alpha1.BundleOptions{}, ""},
+		"an encrypted values file":          {append(chart, file("secrets.yaml", sopsYAML)), v1alpha1.BundleOptions{Helm: &v1alpha1.HelmOptions{ValuesFiles: []string{"./secrets.yaml"}}}, "secrets.yaml is encrypted"},
+		"encrypted defaults":                {append(chart, file("values.yaml", sopsYAML)), v1alpha1.BundleOptions{}, "values.yaml is encrypted"},
+		"an encrypted template":             {append(chart, file("templates/s.yaml", sopsYAML)), v1alpha1.BundleOptions{}, "templates/s.yaml is encrypted"},
+		"one that kustomize may read":       {append(chart, file("secrets.yaml", sopsYAML), file("kustomization.yaml", "")), v1alpha1.BundleOptions{}, "secrets.yaml is encrypted"},
+		"an overlay that is not chosen":     {[]bundle.File{file("overlays/dev/s.yaml", sopsYAML)}, v1alpha1.BundleOptions{}, ""},
+		"an overlay that is chosen":         {[]bundle.File{file("overlays/dev/s.yaml", sopsYAML)}, v1alpha1.BundleOptions{YAML: &v1alpha1.YAMLOptions{Overlays: []string{"dev"}}}, "overlays/dev/s.yaml is encrypted"},
 		"words about it":                    {[]bundle.File{file("README.md", sopsYAML)}, v1alpha1.BundleOptions{}, ""},
 	}
 	for name, c := range cases {
