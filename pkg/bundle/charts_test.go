@@ -90,6 +90,20 @@ func TestTooManyChartsBreakTheBundle(t *testing.T) {
 	}
 }
 
+// TestTooManyDependenciesBreakTheBundle: their locks could not be stored.
+func TestTooManyDependenciesBreakTheBundle(t *testing.T) {
+	dependencies := func(n int) string {
+		return "name: c\nversion: 1.0.0\ndependencies:\n" + repeat(n, "- {name: d%d, version: 1.x, repository: 'https://c.example'}\n")
+	}
+	if r := load(files("Chart.yaml", dependencies(100)), v1alpha1.GitRepoSpec{}); len(r.Bundles) != 1 {
+		t.Errorf("100 are refused: %v", r.Problems)
+	}
+	r := load(files("Chart.yaml", dependencies(101)), v1alpha1.GitRepoSpec{})
+	if len(r.Bundles) != 0 || len(r.Problems) != 1 || r.Problems[0].Code != bundle.CodeTooLarge {
+		t.Errorf("101 are accepted: %v", r.Problems)
+	}
+}
+
 func TestRemoteChartSaysWhatMergedOptionsName(t *testing.T) {
 	text := func(s string) *string { return &s }
 	tests := map[string]struct {

@@ -17,7 +17,7 @@ import (
 // which Kind follows, and its options are judged as those of a fleet.yaml are.
 // With an error among the problems the bundle keeps what was live.
 func HandMade(name string, spec v1alpha1.BundleSpec) (Bundle, []Problem) {
-	r := &reading{loader: &loader{}, c: candidate{dir: "."}}
+	r := &reading{loader: &loader{}, c: candidate{}}
 	r.options.BundleOptions, r.options.TargetCustomizations = spec.BundleOptions, spec.TargetCustomizations
 	r.options.TargetCustomizationMode = spec.TargetCustomizationMode
 	r.options.DependsOn, r.options.RolloutStrategy, r.options.Rollout = spec.DependsOn, spec.RolloutStrategy, spec.Rollout

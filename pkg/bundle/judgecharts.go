@@ -30,10 +30,13 @@ func (r *reading) judgeCharts(files []File) {
 	spec := v1alpha1.BundleSpec{BundleOptions: base, TargetCustomizations: r.options.TargetCustomizations, TargetCustomizationMode: r.options.TargetCustomizationMode}
 	choices, all := chartChoices(spec)
 	if !all {
-		r.add(errorAt(r.options.at(r.optionsPath(), "targetCustomizations"), CodeTooLarge, fmt.Sprintf("targetCustomizations choose among more than %d charts", maxCharts)))
+		r.add(errorAt(r.at("targetCustomizations"), CodeTooLarge, fmt.Sprintf("targetCustomizations choose among more than %d charts", maxCharts)))
 	}
 	r.judgeUnusedRepo(choices)
 	r.judgeDependencies(files, choices)
+	if n := len(RemoteCharts(files, spec)); all && n > maxCharts {
+		r.add(errorAt(r.at("helm"), CodeTooLarge, fmt.Sprintf("needs %d charts from elsewhere, at most %d are fetched for one bundle", n, maxCharts)))
+	}
 }
 
 // judgeChart looks at the chart of merged options where the part at prefix says
@@ -43,7 +46,7 @@ func (r *reading) judgeChart(prefix string, merged, part v1alpha1.HelmOptions, f
 		return
 	}
 	reject := func(key, code, format string, args ...any) {
-		r.add(errorAt(r.options.at(r.optionsPath(), prefix+key), code, prefix+key+": "+fmt.Sprintf(format, args...)))
+		r.add(errorAt(r.at(prefix+key), code, prefix+key+": "+fmt.Sprintf(format, args...)))
 	}
 	ref, remote := RemoteChart(v1alpha1.BundleOptions{Helm: &merged})
 	switch {
@@ -59,7 +62,7 @@ func (r *reading) judgeChart(prefix string, merged, part v1alpha1.HelmOptions, f
 }
 
 func (r *reading) rejectMissing(key, chart string, files []File) {
-	pos := r.options.at(r.optionsPath(), key)
+	pos := r.at(key)
 	clean, err := cleanPath(chart)
 	if err != nil {
 		r.add(errorAt(pos, CodeInvalidValue, key+": "+err.Error()))
@@ -135,7 +138,7 @@ func (r *reading) judgeUnusedRepo(choices []v1alpha1.HelmOptions) {
 		named = named || isText(h.Chart)
 	}
 	if !named && r.options.Helm != nil && isText(r.options.Helm.Repo) {
-		r.add(warningAt(r.options.at(r.optionsPath(), "helm.repo"), CodeNoEffect, "helm.repo has no effect: helm.chart names no chart in it"))
+		r.add(warningAt(r.at("helm.repo"), CodeNoEffect, "helm.repo has no effect: helm.chart names no chart in it"))
 	}
 }
 

@@ -32,7 +32,7 @@ func (r *reading) judgeOverlay(prefix string, y *v1alpha1.YAMLOptions, dirs []st
 	}
 	key := prefix + "yaml.overlays"
 	if kind != KindRaw {
-		r.add(warningAt(r.options.at(r.optionsPath(), key), CodeNoEffect, key+" has no effect: overlays are for plain manifests, and this is rendered by "+string(kind)))
+		r.add(warningAt(r.at(key), CodeNoEffect, key+" has no effect: overlays are for plain manifests, and this is rendered by "+string(kind)))
 		return
 	}
 	for i, name := range y.Overlays {
@@ -44,7 +44,7 @@ func (r *reading) judgeOverlay(prefix string, y *v1alpha1.YAMLOptions, dirs []st
 			return
 		}
 		at := fmt.Sprintf("%s[%d]", key, i)
-		p := errorAt(r.options.at(r.optionsPath(), at), CodePathNotFound, fmt.Sprintf("%s: there is no directory %.200q in %s", at, name, path.Join(r.c.dir, overlaysDir)))
+		p := errorAt(r.at(at), CodePathNotFound, fmt.Sprintf("%s: there is no directory %.200q in %s", at, name, path.Join(r.c.dir, overlaysDir)))
 		p.Suggestion = suggestDir(name, dirs)
 		r.add(p)
 	}

@@ -74,6 +74,14 @@ func (r *reading) outcome(b Bundle, unnamed bool) outcome {
 
 func (r *reading) optionsPath() string { return path.Join(r.c.dir, r.c.options) }
 
+// at is where a key stands; of a bundle without an options file, its directory.
+func (r *reading) at(key string) Position {
+	if r.c.options == "" {
+		return Position{File: r.c.dir}
+	}
+	return r.options.at(r.optionsPath(), key)
+}
+
 // readOptions decodes the options file and tells whether it left the bundle's name in doubt.
 func (r *reading) readOptions() bool {
 	if r.c.options == "" {

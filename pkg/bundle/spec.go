@@ -43,7 +43,7 @@ func (r *reading) judgeSize(spec v1alpha1.BundleSpec) {
 		return
 	}
 	if len(data) > maxSpecBytes {
-		r.add(errorAt(Position{File: r.optionsPath()}, CodeTooLarge, fmt.Sprintf("the options are %d KiB with their values files, at most %d KiB can be stored", len(data)>>10, maxSpecBytes>>10)))
+		r.add(errorAt(r.at(""), CodeTooLarge, fmt.Sprintf("the options are %d KiB with their values files, at most %d KiB can be stored", len(data)>>10, maxSpecBytes>>10)))
 	}
 }
 
@@ -104,6 +104,6 @@ func (r *reading) fixAccount(c *v1alpha1.Customization, i int) {
 		return
 	}
 	key := fmt.Sprintf("targetCustomizations[%d].serviceAccount", i)
-	r.add(warningAt(r.options.at(r.optionsPath(), key), CodeOverridden, key+" has no effect: the GitRepo sets the service account"))
+	r.add(warningAt(r.at(key), CodeOverridden, key+" has no effect: the GitRepo sets the service account"))
 	c.ServiceAccount = nil
 }

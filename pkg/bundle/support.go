@@ -78,7 +78,7 @@ func (r *reading) reportUnsupported(prefix string, said map[string]bool) {
 			message += keepsLastGood
 			r.hold(s.key)
 		}
-		r.add(warningAt(r.options.at(r.optionsPath(), prefix+s.key), s.code, message))
+		r.add(warningAt(r.at(prefix+s.key), s.code, message))
 	}
 }
 
@@ -155,7 +155,7 @@ func (r *reading) judgeKustomizeDir(key, dir string, files []File) {
 	if isReset(dir) || err != nil || hasKustomization(files, clean) || r.full() && r.overflow {
 		return // a path that leaves the bundle is reported by judge
 	}
-	p := errorAt(r.options.at(r.optionsPath(), key), CodePathNotFound, fmt.Sprintf("%s: there is no kustomization.yaml in %q of the bundle", key, dir))
+	p := errorAt(r.at(key), CodePathNotFound, fmt.Sprintf("%s: there is no kustomization.yaml in %q of the bundle", key, dir))
 	p.Suggestion = suggestDir(clean, dirsWith(files, "kustomization.yaml"))
 	r.add(p)
 }

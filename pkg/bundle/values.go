@@ -45,13 +45,13 @@ func (r *reading) fold(h *v1alpha1.HelmOptions, key string) {
 			continue
 		}
 		if r.folded += size(h.Values) + size(over); r.folded > maxFoldedBytes {
-			r.add(errorAt(r.options.at(r.optionsPath(), key), CodeTooLarge, fmt.Sprintf("%s: all values files together are more than %d MiB to merge", key, maxFoldedBytes>>20)))
+			r.add(errorAt(r.at(key), CodeTooLarge, fmt.Sprintf("%s: all values files together are more than %d MiB to merge", key, maxFoldedBytes>>20)))
 			return
 		}
 		h.Values = mergeValues(h.Values, over)
 	}
 	if h.Values != nil && len(h.Values.Raw) > maxValuesBytes {
-		r.add(errorAt(r.options.at(r.optionsPath(), key), CodeTooLarge, fmt.Sprintf("%s: values are larger than %d KiB", key, maxValuesBytes>>10)))
+		r.add(errorAt(r.at(key), CodeTooLarge, fmt.Sprintf("%s: values are larger than %d KiB", key, maxValuesBytes>>10)))
 	}
 }
 
@@ -78,7 +78,7 @@ func (r *reading) valuesFile(name, key string) (*apiextensionsv1.JSON, *Problem)
 		}
 		return values, problem
 	}
-	p := errorAt(r.options.at(r.optionsPath(), key), CodePathNotFound, fmt.Sprintf("%s: there is no file %s in the bundle", key, name))
+	p := errorAt(r.at(key), CodePathNotFound, fmt.Sprintf("%s: there is no file %s in the bundle", key, name))
 	return nil, &p
 }
 
