@@ -33,6 +33,7 @@ func copiedObjects(in Inputs) ([]manifest.Object, error) {
 		if o.APIVersion != "v1" || o.Kind != "ConfigMap" && o.Kind != "Secret" {
 			return nil, manifest.NewFault(copiedFrom, 0, manifest.InvalidObject, "%s %s of %s: only ConfigMaps and Secrets are copied", o.Kind, o.Name, o.APIVersion)
 		}
+		o.Plain, o.Copied = true, true
 		objects = append(objects, o)
 	}
 	return objects, nil

@@ -53,6 +53,9 @@ func TestObjectsFromTheHubGoWithEveryKindOfBundle(t *testing.T) {
 		if len(item.Objects) != 2 || item.Objects[0].Key != "/Secret/default/tls" {
 			t.Errorf("%s: got %v, want the Secret and a ConfigMap", name, item.Keys())
 		}
+		if text := string(item.Objects[0].Manifest); strings.Contains(text, "helm") {
+			t.Errorf("%s: the Secret belongs to no release, got %s", name, text)
+		}
 	}
 }
 

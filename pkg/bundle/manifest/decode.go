@@ -24,6 +24,8 @@ type Object struct {
 	ChartCRD bool
 	// Plain marks an object that no chart printed: Helm's hook annotations on it mean nothing.
 	Plain bool
+	// Copied marks an object that comes from the hub and belongs to no release.
+	Copied bool
 	// Body is the whole object; numbers are json.Number.
 	Body map[string]any
 }

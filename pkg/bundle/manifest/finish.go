@@ -166,7 +166,8 @@ func (o *Object) place() string {
 	return strings.TrimSuffix(f.Error(), ": ")
 }
 
-// decorate adds Helm's ownership metadata, as Helm does: not to hooks, not to crds/.
+// decorate adds Helm's ownership metadata, as Helm does: not to hooks, not to
+// crds/, nor to what is no part of the release.
 func (f *finisher) decorate(o *Object, hook *content.Hook) {
 	s := f.settings
 	if o.Group == "" && o.Kind == "Namespace" && o.Name == s.ReleaseNamespace() && hook == nil {
@@ -174,7 +175,7 @@ func (f *finisher) decorate(o *Object, hook *content.Hook) {
 		setAll(o, "labels", s.NamespaceLabels)
 		setAll(o, "annotations", s.NamespaceAnnotations)
 	}
-	if s.HelmRelease == "" || hook != nil || o.ChartCRD {
+	if s.HelmRelease == "" || hook != nil || o.ChartCRD || o.Copied {
 		return
 	}
 	o.set("labels", "app.kubernetes.io/managed-by", "Helm")
