@@ -2,7 +2,6 @@ package distribution
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -10,17 +9,13 @@ import (
 	"sync"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/muster-dev/muster/internal/renderer"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/content"
 	"github.com/muster-dev/muster/pkg/protocol"
-	"github.com/muster-dev/muster/pkg/status"
 )
 
 // Signer is the hub key, as far as composing needs it.
@@ -106,64 +101,6 @@ func NewComposer(c client.Client, o ComposerOptions) *Composer {
 	}
 }
 
-// Hold lets no cluster of some workspaces be composed until release is called,
-// so that what changes together is assigned together.
-func (c *Composer) Hold(workspaces ...string) (release func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, workspace := range workspaces {
-		c.held[workspace]++
-	}
-	var once sync.Once
-	return func() { once.Do(func() { c.release(workspaces) }) }
-}
-
-func (c *Composer) release(workspaces []string) {
-	c.mu.Lock()
-	for _, workspace := range workspaces {
-		if c.held[workspace]--; c.held[workspace] == 0 {
-			delete(c.held, workspace)
-		}
-	}
-	var marked []string
-	for cluster := range c.waiting {
-		if c.held[workspaceOf(cluster)] == 0 {
-			marked = append(marked, cluster)
-			delete(c.waiting, cluster)
-		}
-	}
-	c.mu.Unlock()
-	for _, cluster := range marked {
-		c.dirty(cluster)
-	}
-}
-
-// workspacesOf are the workspaces whose clusters have any of these bundles, and their own.
-func (c *Composer) workspacesOf(workspace string, departing []Departing) []string {
-	set := map[string]bool{workspace: true}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, one := range departing {
-		if b := c.bundles[workspace+"/"+one.Bundle.Name]; b != nil {
-			addWorkspaces(set, b.wants)
-		}
-	}
-	return sortedNames(set)
-}
-
-// Mark asks for a cluster to be composed, now or when its workspace is released.
-func (c *Composer) Mark(cluster string) {
-	c.mu.Lock()
-	held := c.held[workspaceOf(cluster)] > 0
-	if held {
-		c.waiting[cluster] = true
-	}
-	c.mu.Unlock()
-	if !held {
-		c.dirty(cluster)
-	}
-}
-
 // Observe takes over a rollout (and its bundle, nil if that is gone) and marks
 // the clusters whose documents it may change.
 func (c *Composer) Observe(ctx context.Context, r *v1alpha1.Rollout, b *v1alpha1.Bundle) {
@@ -238,58 +175,6 @@ func (c *Composer) Load(ctx context.Context) error {
 	return nil
 }
 
-// Facing returns what a bundle's state on a cluster depends on, as far as the composer knows it.
-func (c *Composer) Facing(bundle, cluster string) status.Facing {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	f := status.Facing{Document: c.documents[cluster]}
-	b := c.bundles[bundle]
-	if b == nil {
-		return f
-	}
-	w := b.wantOn(cluster)
-	f.UID, f.Generation, f.Content = b.uid, w.Generation, string(w.Content)
-	f.Wanted, f.Held = w.Verdict == Wanted, w.Verdict == HeldLoss
-	return f
-}
-
-// Told returns the id of the wants of a bundle whose consequences Touched has
-// been told of; "" while that is under way. A rollout with other wants is not
-// what any state speaks of yet.
-func (c *Composer) Told(bundle string) string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if b := c.bundles[bundle]; b != nil && b.told {
-		return b.wantsID
-	}
-	return ""
-}
-
-// BundlesOn lists the bundles (workspace/name) that want a cluster or hold its removal.
-func (c *Composer) BundlesOn(cluster string) []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	on := map[string]bool{}
-	for name, b := range c.bundles {
-		if v := b.wantOn(cluster).Verdict; v == Wanted || v == HeldLoss {
-			on[name] = true
-		}
-	}
-	return sortedNames(on)
-}
-
-// Disagreeing lists the bundles (workspace/name) whose content on a cluster was
-// rendered with other answers than a cluster with these facts gives, or may have been.
-func (c *Composer) Disagreeing(cluster string, facts renderer.Facts) []string {
-	disagree := map[string]bool{}
-	for name, v := range c.variantsOn(cluster) {
-		if v.namedByFacts() || !facts.Agrees(v.Answers) {
-			disagree[name] = true
-		}
-	}
-	return sortedNames(disagree)
-}
-
 // Forget drops a bundle whose removal is stored in every assignment.
 func (c *Composer) Forget(workspace, name string) {
 	c.mu.Lock()
@@ -349,51 +234,6 @@ func sameWant(a, b *bundleState, cluster string) bool {
 	return oka == okb && va.Content == vb.Content && wa.Generation == wb.Generation && wa.Retain == wb.Retain
 }
 
-// variantsOn lists what every known bundle wants and is given on a cluster, by workspace/name.
-func (c *Composer) variantsOn(cluster string) map[string]Variant {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	out := map[string]Variant{}
-	for name, b := range c.bundles {
-		if v, _, ok := b.wants.VariantOf(cluster); ok && !b.removing && !b.paused {
-			out[name] = v
-		}
-	}
-	return out
-}
-
-// highestGeneration is the greatest generation of a bundle that any document carries.
-func (c *Composer) highestGeneration(uid string) int64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var highest int64
-	for _, d := range c.documents {
-		for _, e := range d.Entries {
-			if e.UID == uid {
-				highest = max(highest, e.Generation)
-			}
-		}
-	}
-	return highest
-}
-
-// Assigned lists clusters whose stored document still has an entry of the
-// bundle, or that are to be told to remove it and were not yet.
-func (c *Composer) Assigned(uid string) []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	out := sortedNames(c.leaving[uid])
-	for cluster, d := range c.documents {
-		for _, e := range d.Entries {
-			if e.UID == uid {
-				out = append(out, cluster)
-				break
-			}
-		}
-	}
-	return out
-}
-
 // Compose writes the document of one cluster if it changed. It returns how
 // long to wait before trying again, if that is needed.
 func (c *Composer) Compose(ctx context.Context, workspace, name string) (time.Duration, error) {
@@ -436,39 +276,6 @@ func (c *Composer) Compose(ctx context.Context, workspace, name string) (time.Du
 	return 0, nil
 }
 
-// mustWait keeps documents MinInterval apart, and held workspaces alone.
-func (c *Composer) mustWait(cluster string) time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.held[workspaceOf(cluster)] > 0 {
-		c.waiting[cluster] = true
-		return time.Hour // The release marks it long before.
-	}
-	if since := c.clock.Since(c.wrote[cluster]); since < MinInterval {
-		return MinInterval - since
-	}
-	return 0
-}
-
-// assignment returns the stored Assignment, creating an empty one to learn its uid.
-func (c *Composer) assignment(ctx context.Context, workspace, name string) (*v1alpha1.Assignment, error) {
-	key := client.ObjectKey{Namespace: c.namespace, Name: MachineName(workspace, name)}
-	var a v1alpha1.Assignment
-	err := c.client.Get(ctx, key, &a)
-	if err != nil && !apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("read Assignment %s: %w", key, err)
-	}
-	if newest, ok := c.assignments.Newest(key, &a, err == nil); ok {
-		return newest, nil
-	}
-	created := &v1alpha1.Assignment{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
-	if err := c.client.Create(ctx, created); err != nil {
-		return nil, fmt.Errorf("create Assignment %s: %w", key, err)
-	}
-	c.assignments.Wrote(created)
-	return created, nil
-}
-
 func (c *Composer) gather(ctx context.Context, cluster string, obj *v1alpha1.Cluster, a *v1alpha1.Assignment, epoch int64) (ComposeInput, error) {
 	in := ComposeInput{
 		Hub: c.signer.ID(), Cluster: obj.Status.Identity.UID, Assignment: string(a.UID), Epoch: epoch, Trust: c.signer.Trust(),
@@ -483,146 +290,4 @@ func (c *Composer) gather(ctx context.Context, cluster string, obj *v1alpha1.Clu
 	}
 	in.Wants, err = c.wantsFor(ctx, cluster, in.Previous, in.Report)
 	return in, err
-}
-
-func (c *Composer) previous(ctx context.Context, cluster string, a *v1alpha1.Assignment) (*protocol.Document, error) {
-	d, err := c.Document(ctx, workspaceOf(cluster), a)
-	if err != nil || d == nil {
-		return nil, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.documents[cluster] = d
-	return d, nil
-}
-
-// Document decodes an Assignment's document with all its entries; nil if it has none yet.
-func (c *Composer) Document(ctx context.Context, workspace string, a *v1alpha1.Assignment) (*protocol.Document, error) {
-	if a.Spec.Document == "" {
-		return nil, nil
-	}
-	var d protocol.Document
-	if err := json.Unmarshal([]byte(a.Spec.Document), &d); err != nil {
-		return nil, fmt.Errorf("read the document of Assignment %s: %w", a.Name, err)
-	}
-	if d.EntriesRef == "" {
-		return &d, nil
-	}
-	data, err := c.store.Get(ctx, workspace, content.ID(d.EntriesRef))
-	if err != nil {
-		return nil, fmt.Errorf("read the entries of Assignment %s: %w", a.Name, err)
-	}
-	var list protocol.EntryList
-	if err := json.Unmarshal(data, &list); err != nil {
-		return nil, fmt.Errorf("read the entries of Assignment %s: %w", a.Name, err)
-	}
-	d.Entries = list.Entries
-	return &d, nil
-}
-
-func (c *Composer) report(ctx context.Context, obj *v1alpha1.Cluster) (*Acknowledged, error) {
-	var r v1alpha1.ClusterReport
-	err := c.client.Get(ctx, client.ObjectKey{Namespace: c.namespace, Name: MachineName(obj.Namespace, obj.Name)}, &r)
-	if apierrors.IsNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the report of cluster %s/%s: %w", obj.Namespace, obj.Name, err)
-	}
-	return AcknowledgedBy(&r.Spec), nil
-}
-
-// AcknowledgedBy reduces a report to what composing needs.
-func AcknowledgedBy(r *v1alpha1.ClusterReportSpec) *Acknowledged {
-	out := &Acknowledged{Assignment: r.Assignment, Epoch: r.Epoch, Revision: r.Revision, Unsettled: map[string]bool{}, More: r.NotReady > len(r.Bundles)}
-	for _, h := range r.Heads {
-		workspace, name := splitKey(h.Bundle)
-		out.Heads = append(out.Heads, protocol.Head{UID: h.UID, Workspace: workspace, Bundle: name, Generation: h.Generation})
-	}
-	for _, b := range r.Bundles {
-		out.Unsettled[b.UID] = true
-	}
-	return out
-}
-
-// write signs and stores a document. The same bytes are stored and served.
-func (c *Composer) write(ctx context.Context, cluster string, a *v1alpha1.Assignment, composed Composed) error {
-	d := composed.Document
-	stored := d
-	if composed.EntryList != nil {
-		ref, err := c.storeEntries(ctx, cluster, *composed.EntryList)
-		if err != nil {
-			return err
-		}
-		stored.Entries, stored.EntriesRef = []protocol.Entry{}, ref
-	}
-	next, err := c.signed(a, stored)
-	if err != nil {
-		return fmt.Errorf("sign the document of cluster %s: %w", cluster, err)
-	}
-	next.Spec.Bundles = len(d.Entries)
-	if err := c.client.Update(ctx, next); err != nil {
-		c.assignments.Forget(client.ObjectKeyFromObject(a))
-		return fmt.Errorf("write the Assignment of cluster %s: %w", cluster, err)
-	}
-	c.assignments.Wrote(next)
-	c.mu.Lock()
-	c.documents[cluster] = &d
-	c.wrote[cluster] = c.clock.Now()
-	c.mu.Unlock()
-	c.written(cluster)
-	return nil
-}
-
-func (c *Composer) signed(a *v1alpha1.Assignment, d protocol.Document) (*v1alpha1.Assignment, error) {
-	text, err := json.Marshal(d)
-	if err != nil {
-		return nil, err
-	}
-	signature, err := c.signer.Sign(protocol.Header{
-		Hub: d.Hub, Cluster: d.Cluster, Assignment: d.Assignment, Epoch: d.Epoch, Revision: d.Revision,
-		Digest: protocol.DigestOf(string(text)),
-	})
-	if err != nil {
-		return nil, err
-	}
-	next := a.DeepCopy()
-	next.Spec = v1alpha1.AssignmentSpec{
-		Epoch: d.Epoch, Revision: d.Revision, Removals: len(d.Removals), Document: string(text), Signature: signature,
-	}
-	return next, nil
-}
-
-func (c *Composer) storeEntries(ctx context.Context, cluster string, list protocol.EntryList) (string, error) {
-	data, err := json.Marshal(list)
-	if err != nil {
-		return "", fmt.Errorf("encode the entries of cluster %s: %w", cluster, err)
-	}
-	workspace, name := splitKey(cluster)
-	id := content.IDOf(data)
-	err = c.store.Put(ctx, content.Pack{Workspace: workspace, Bundle: "entries-of-" + name, Blobs: []content.Blob{{Kind: content.KindEntries, ID: id, Data: data}}})
-	return string(id), err
-}
-
-// AssignmentGone drops what is remembered of an Assignment that is not stored any more.
-func (c *Composer) AssignmentGone(workspace, name string) {
-	c.assignments.Forget(client.ObjectKey{Namespace: c.namespace, Name: MachineName(workspace, name)})
-}
-
-// ForgetCluster drops what is remembered of a cluster that was deleted, and
-// deletes its Assignment and report: it is forgotten and revoked, and nothing
-// on it is removed.
-func (c *Composer) ForgetCluster(ctx context.Context, workspace, name string) error {
-	key := client.ObjectKey{Namespace: c.namespace, Name: MachineName(workspace, name)}
-	c.assignments.Forget(key)
-	c.mu.Lock()
-	delete(c.documents, workspace+"/"+name)
-	delete(c.wrote, workspace+"/"+name)
-	c.mu.Unlock()
-	c.composed(workspace + "/" + name)
-	meta := metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}
-	return errors.Join(
-		client.IgnoreNotFound(c.client.Delete(ctx, &v1alpha1.Assignment{ObjectMeta: meta})),
-		client.IgnoreNotFound(c.client.Delete(ctx, &v1alpha1.ClusterReport{ObjectMeta: meta})),
-	)
 }
