@@ -41,7 +41,7 @@ func clusters() map[string]renderer.Facts {
 // newPool remembers nothing, so that each render is one.
 func newPool(t *testing.T) *renderer.Pool {
 	t.Helper()
-	pool, err := renderer.New(renderer.Options{Workers: 2, Files: true, MemoBytes: -1})
+	pool, err := renderer.New(renderer.Options{Binary: binary, Workers: 2, Files: true, MemoBytes: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
