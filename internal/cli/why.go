@@ -121,7 +121,12 @@ func (f *fleet) explainRender(ctx context.Context, flags renderFlags, p piece, e
 // addRender adds what rendering said, and makes its error that of the pair.
 func (e *explanation) addRender(m made) {
 	var other *elsewhere
+	var remote *chartElsewhere
 	switch {
+	case errors.As(m.err, &remote):
+		p := problemIn(m.bundle, m.decision, m.err)
+		e.add(step{Rule: "render", Result: "not rendered", Got: p.Message, Want: p.Suggestion, File: p.File, Line: p.Line})
+		return
 	case errors.As(m.err, &other):
 		p := decidedWarning(m, other)
 		e.add(step{Rule: "render", Result: "decided " + other.where, Got: other.reason, File: p.File, Line: p.Line})
