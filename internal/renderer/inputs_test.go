@@ -109,3 +109,23 @@ func TestEqualInputsGiveEqualBytes(t *testing.T) {
 		})
 	}
 }
+
+func TestALimitHitOnceIsBlamedOnWhatTheBundleIsBuiltFrom(t *testing.T) {
+	cases := map[string]struct {
+		in   renderer.Inputs
+		want string
+	}{
+		"manifests":           {rawInputs(file("a.yaml", configMap("a")), file("b.yaml", manyObjects(9)), file("c.yaml", "")), "b.yaml"},
+		"nothing":             {rawInputs(), ""},
+		"a kustomization":     {withDir(kustomizeInputs(file("kustomization.yaml", ""), file("x/kustomization.yml", "")), "x"), "x/kustomization.yml"},
+		"a chart":             {helmInputs("", file("Chart.yaml", chartYAML)), "Chart.yaml"},
+		"a chart further in":  {withChart(helmInputs("", file("sub/Chart.yaml", chartYAML)), "sub"), "sub/Chart.yaml"},
+		"an archive":          {withChart(helmInputs("", file("web.tgz", "")), "web.tgz"), "web.tgz"},
+		"a chart from abroad": {withChart(helmInputs(""), "oci://example.com/web"), "oci://example.com/web"},
+	}
+	for name, c := range cases {
+		if got := renderer.MainFile(c.in); got != c.want {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+	}
+}

@@ -130,7 +130,7 @@ func (p *Pool) try(in Inputs) (response, *manifest.Fault, error) {
 	if !ok {
 		return response{}, nil, fmt.Errorf("render process: %w (it said %q)", err, message)
 	}
-	return response{}, manifest.NewFault(p.trace(in), 0, manifest.LimitExceeded, "%s", message), nil
+	return response{}, manifest.NewFault(or(p.trace(in), mainFile(in)), 0, manifest.LimitExceeded, "%s", message), nil
 }
 
 // limitHit says why a worker died, if the inputs are to blame.

@@ -189,7 +189,7 @@ func (j job) helm() (p pass, err error) {
 	if err != nil {
 		return p, err
 	}
-	j.tell(or(release.Chart, "Chart.yaml"))
+	j.tell(chartFile(j.inputs))
 	result, err := helm.Render(j.inputs.Files, release)
 	p.objects, p.answers = result.Objects, result.Answers
 	if err != nil {
