@@ -118,7 +118,7 @@ func fleetYAML(s *chartServer, version string) string {
 
 // later has so much time pass for the GitRepo controller, and asks for a look.
 func (f *follower) later(d time.Duration) {
-	f.looks.SetTime(f.looks.Now().Add(d))
+	f.looks.forward(d)
 	f.ask()
 }
 
@@ -140,6 +140,7 @@ func TestANewVersionThatAConstraintAllowsIsDeployed(t *testing.T) {
 	s := newChartServer(t)
 	f.publish(s, "1.0.0", "ConfigMap/one")
 	f.create("apps/*")
+	f.looks.stop()
 	f.settled(f.push(map[string]string{"apps/web/fleet.yaml": fleetYAML(s, "^1.0.0"), "apps/db/a.yaml": object("db", "1")}))
 	f.wantSays("a", "fleet-apps-db@1 fleet-apps-web@1")
 	if got := f.locked("fleet-apps-web"); got != "^1.0.0=1.0.0" {
@@ -163,6 +164,7 @@ func TestANewVersionThatAConstraintAllowsIsDeployed(t *testing.T) {
 	}
 	wantWrites(t, f.hub)
 
+	f.looks.run()
 	f.later(time.Minute)
 	f.until("at 1.1.0", func() bool { return f.locked("fleet-apps-web") == "^1.0.0=1.1.0" })
 	f.until("deployed", func() bool {
@@ -202,15 +204,22 @@ func TestAChartThatCannotBeHadBreaksItsBundleAlone(t *testing.T) {
 	f.wantSays("a", "fleet-apps-db@2 fleet-apps-web@1")
 
 	// It is tried again, ever more rarely, although nobody pushes.
-	s.take()
-	f.later(0)
+	f.looks.stop()
+	f.ask()
+	f.until("done with a retry that may have been due", func() bool {
+		time.Sleep(300 * time.Millisecond)
+		requests, _ := s.take()
+		return len(requests) == 0
+	})
+	f.ask()
 	f.later(time.Second)
 	time.Sleep(300 * time.Millisecond)
 	if requests, _ := s.take(); len(requests) != 0 {
 		t.Errorf("tried again at once: %v", requests)
 	}
 	f.publish(s, "1.0.1", "ConfigMap/one=new")
-	f.later(10 * time.Second)
+	f.looks.run()
+	f.later(time.Minute)
 	f.until("deployed", func() bool {
 		check(t, f.compose())
 		return f.says("a") == "fleet-apps-db@2 fleet-apps-web@2"

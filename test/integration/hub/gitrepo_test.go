@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,7 +15,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/clock"
-	testingclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/muster-dev/muster/internal/controller/bundle"
@@ -36,8 +36,51 @@ type follower struct {
 	repos   *gitrepo.Controller
 	bundles *bundle.Controller
 	server  *httptest.Server
-	dir     string                         // the working copy
-	looks   *testingclock.FakePassiveClock // the GitRepo controller's
+	dir     string       // the working copy
+	looks   *movingClock // the GitRepo controller's
+}
+
+// movingClock is the real one, which a test may stop and put forward.
+type movingClock struct {
+	mu      sync.Mutex // guards the fields below
+	ahead   time.Duration
+	stopped time.Time
+}
+
+func (c *movingClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.nowLocked()
+}
+
+func (c *movingClock) nowLocked() time.Time {
+	if !c.stopped.IsZero() {
+		return c.stopped
+	}
+	return time.Now().Add(c.ahead)
+}
+
+func (c *movingClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
+
+func (c *movingClock) forward(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead += d
+	if !c.stopped.IsZero() {
+		c.stopped = c.stopped.Add(d)
+	}
+}
+
+func (c *movingClock) stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopped = c.nowLocked()
+}
+
+func (c *movingClock) run() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead, c.stopped = time.Until(c.stopped), time.Time{}
 }
 
 func follow(t *testing.T) *follower {
@@ -52,7 +95,7 @@ func follow(t *testing.T) *follower {
 	}
 	git, err := gitserver.New(root, func(gitserver.Push) {})
 	check(t, err)
-	f := &follower{hub: h, server: httptest.NewServer(git), dir: t.TempDir(), looks: testingclock.NewFakePassiveClock(start)}
+	f := &follower{hub: h, server: httptest.NewServer(git), dir: t.TempDir(), looks: &movingClock{}}
 	t.Cleanup(f.server.Close)
 	f.git("init", "--quiet", "--initial-branch=main")
 	f.git("remote", "add", "origin", filepath.Join(root, "fleet.git"))

@@ -73,7 +73,7 @@ func (w *world) wantProblem(name, code, part string) {
 	}
 }
 
-func TestMissingHubValuesKeepWhatRuns(t *testing.T) {
+func TestScenario48MissingHubValuesKeepWhatRuns(t *testing.T) {
 	w := newWorld(t)
 	w.cluster("a", nil)
 	w.configMap("values", map[string]string{"v.yaml": "color: blue # from the ConfigMap\n"})
@@ -181,7 +181,7 @@ func TestHubValuesOfAnotherNamespaceAreRefusedUnread(t *testing.T) {
 	}
 }
 
-func TestHubObjectsAreCopiedAndFollowed(t *testing.T) {
+func TestScenario93HubObjectsAreCopiedAndFollowed(t *testing.T) {
 	w := newWorld(t)
 	w.cluster("a", nil)
 	h := w.process()
