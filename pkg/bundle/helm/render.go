@@ -2,7 +2,6 @@ package helm
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -38,6 +37,9 @@ type Release struct {
 	Facts Facts
 	// MaxObjects bounds the result; 0 means no bound.
 	MaxObjects int
+	// Later renders as if at a later time, of which no part is the present one's: what then
+	// differs depends on when it is rendered, however coarsely it is printed.
+	Later bool
 	// Progress, if not nil, is told each template before it is executed, one at a
 	// time. That finds the template that breaks a limit; the objects may be incomplete.
 	Progress func(file string)
@@ -89,6 +91,9 @@ func (r Release) prepare(c *loaded, asked *recorder) (chartutil.Values, error) {
 		return nil, c.fault("Chart.yaml", manifest.RenderFailed, "dependencies: %s", withoutValues(err.Error()))
 	}
 	c.settle()
+	if r.Later {
+		postpone(c.Chart)
+	}
 	found := surveyChart(c.Chart, r.Values)
 	if found.labels {
 		asked.ask(questionLabels)
@@ -228,11 +233,17 @@ func (r Release) objects(c *loaded, printed map[string]string) ([]manifest.Objec
 	return objects, nil
 }
 
-// beforeMarker is the space that Helm drops at the end of each document.
-var beforeMarker = regexp.MustCompile(`\s*\n---`)
-
 // asReleased is what a template printed as Helm keeps it: each document ends in
 // one line end. A text that keeps its last empty lines ("|+") has fewer then.
 func asReleased(printed string) string {
-	return beforeMarker.ReplaceAllString(strings.TrimSpace(printed), "\n---") + "\n"
+	const marker = "\n---"
+	var out strings.Builder
+	for i, document := range strings.Split(strings.TrimSpace(printed), marker) {
+		if i > 0 {
+			out.WriteString(marker)
+		}
+		out.WriteString(strings.TrimRight(document, " \t\r\n\f"))
+	}
+	out.WriteByte('\n')
+	return out.String()
 }

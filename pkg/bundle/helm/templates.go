@@ -25,14 +25,14 @@ func preProcess(files []bundle.File, values map[string]any, in ValuesInput) (map
 	}
 	if bytes.Contains(text, []byte("${")) {
 		executed := map[string]any{}
-		if err := executeInto("helm.values", string(text), in.Context, &executed); err != nil {
+		if err := in.executeInto("helm.values", string(text), &executed); err != nil {
 			return nil, blame(err, files, in)
 		}
 		values = executed
 	}
 	for _, key := range slices.Sorted(maps.Keys(in.Templates)) {
 		var value any
-		if err := executeInto("helm.templateValues."+key, in.Templates[key], in.Context, &value); err != nil {
+		if err := in.executeInto("helm.templateValues."+key, in.Templates[key], &value); err != nil {
 			return nil, err
 		}
 		values = merge(values, map[string]any{key: value})
@@ -40,8 +40,8 @@ func preProcess(files []bundle.File, values map[string]any, in ValuesInput) (map
 	return values, nil
 }
 
-func executeInto(source, text string, context map[string]any, into any) error {
-	printed, err := executeTemplate(source, text, context)
+func (in ValuesInput) executeInto(source, text string, into any) error {
+	printed, err := in.executeTemplate(source, text)
 	if err != nil {
 		return err
 	}
@@ -54,18 +54,18 @@ func executeInto(source, text string, context map[string]any, into any) error {
 	return nil
 }
 
-func executeTemplate(source, text string, context map[string]any) (printed []byte, err error) {
+func (in ValuesInput) executeTemplate(source, text string) (printed []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			printed, err = nil, manifest.NewFault("", 0, manifest.InvalidValues, "%s: a template function gave up", source)
 		}
 	}()
-	t, err := texttemplate.New(source).Funcs(functions()).Option("missingkey=error").Delims("${", "}").Parse(text)
+	t, err := texttemplate.New(source).Funcs(in.functions()).Option("missingkey=error").Delims("${", "}").Parse(text)
 	if err != nil {
 		return nil, templateFault(source, err)
 	}
 	out := &bounded{left: maxTemplateOutput}
-	if err := t.Execute(out, context); err != nil {
+	if err := t.Execute(out, in.Context); err != nil {
 		return nil, templateFault(source, err)
 	}
 	return out.Bytes(), nil
@@ -83,11 +83,14 @@ func templateFault(source string, err error) error {
 
 // functions are sprig's without those that reach the environment or the
 // network, and without those that only charts have.
-func functions() texttemplate.FuncMap {
+func (in ValuesInput) functions() texttemplate.FuncMap {
 	f := sprig.TxtFuncMap()
 	for _, name := range []string{"env", "expandenv", "getHostByName", "include", "tpl"} {
 		delete(f, name)
 	}
 	boundFunctions(f)
+	if in.Later {
+		postponeFunctions(f)
+	}
 	return f
 }

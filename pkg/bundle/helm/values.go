@@ -26,6 +26,8 @@ type ValuesInput struct {
 	Context map[string]any
 	// Labels of the cluster, for label references.
 	Labels map[string]string
+	// Later executes templates as if at a later time; see Release.Later.
+	Later bool
 	// DisablePreProcess leaves "${ }" alone even with a context.
 	DisablePreProcess bool
 }
