@@ -15,7 +15,7 @@ func (j job) release() (helm.Release, error) {
 	if h == nil {
 		h = &v1alpha1.HelmOptions{}
 	}
-	values, err := helm.ReadValues(in.Files, valuesInput(h, in))
+	values, err := helm.ReadValues(in.Files, j.valuesInput(h, in))
 	if err != nil {
 		return helm.Release{}, err
 	}
@@ -30,13 +30,14 @@ func (j job) release() (helm.Release, error) {
 		SkipSchemaValidation:    isTrue(h.SkipSchemaValidation),
 		Facts:                   helm.Facts(in.Facts),
 		MaxObjects:              j.limits.MaxObjects,
+		Later:                   j.later,
 		Progress:                j.progress,
 	}, nil
 }
 
-func valuesInput(h *v1alpha1.HelmOptions, in Inputs) helm.ValuesInput {
+func (j job) valuesInput(h *v1alpha1.HelmOptions, in Inputs) helm.ValuesInput {
 	v := helm.ValuesInput{
-		Files: h.ValuesFiles, Templates: h.TemplateValues, DisablePreProcess: isTrue(h.DisablePreProcess),
+		Files: h.ValuesFiles, Templates: h.TemplateValues, DisablePreProcess: isTrue(h.DisablePreProcess), Later: j.later,
 		Hub: documents(in.HubValues), Late: documents(in.LateValues),
 	}
 	if h.Values != nil {

@@ -17,6 +17,7 @@ type job struct {
 	inputs   Inputs
 	limits   Limits
 	progress func(file string) // nil unless traced
+	later    bool              // as if at a later time
 	files    bool              // say in which file each object stands, and what made its volatile values
 }
 
@@ -59,7 +60,9 @@ func (j job) run() (rendered, error) {
 	}
 	// Only templates can print something else the second time.
 	if j.inputs.Kind == bundle.KindHelm && j.progress == nil {
-		again, err := j.finished()
+		second := j
+		second.later = true
+		again, err := second.finished()
 		done.answers = joined(done.answers, again.answers)
 		if err != nil {
 			return done, err
