@@ -49,9 +49,15 @@ func (c *Composer) BundlesOn(cluster string) []string {
 // rendered with other answers than a cluster with these facts gives, or may have been.
 func (c *Composer) Disagreeing(cluster string, facts renderer.Facts) []string {
 	disagree := map[string]bool{}
+	ask := asker(facts) // bundles ask few different questions
 	for name, v := range c.variantsOn(cluster) {
-		if v.namedByFacts() || !facts.Agrees(v.Answers) {
+		if v.namedByFacts() {
 			disagree[name] = true
+		}
+		for question, answer := range v.Answers {
+			if ask(question) != answer {
+				disagree[name] = true
+			}
 		}
 	}
 	return sortedNames(disagree)

@@ -37,6 +37,7 @@ type Deployer struct {
 	bundles  Latest[*v1alpha1.Bundle]
 	rollouts Latest[*v1alpha1.Rollout]
 	locks    keyedLocks
+	factBook factBook
 }
 
 // Desired is a bundle as it shall be.

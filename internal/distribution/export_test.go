@@ -1,12 +1,21 @@
 package distribution
 
+import "github.com/muster-dev/muster/internal/renderer"
+
 // What tests of this package look at beside its API.
 var (
 	Exceeds     = exceeds
 	MeasureLoss = measureLoss
 	FormatIndex = formatIndex
 	ParseIndex  = parseIndex
+	AsksLabels  = asksLabels
 )
+
+// FactBook is factBook.
+type FactBook = factBook
+
+// Class is class.
+func (b *factBook) Class(cluster string, f renderer.Facts) int { return b.class(cluster, f) }
 
 // LossInput is lossInput.
 type LossInput = lossInput

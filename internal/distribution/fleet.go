@@ -20,6 +20,7 @@ type fleet struct {
 	workspace string
 	clusters  []targets.Cluster
 	facts     map[string]renderer.Facts // by workspace/name
+	classes   map[string]int            // of those facts, see factBook
 	groups    *targets.Groups
 	exists    map[string]bool
 	scope     Scope
@@ -64,7 +65,7 @@ func (s Scope) Input(b *v1alpha1.Bundle) targets.Input {
 // gatherFleet reads the clusters and groups of a workspace, and of all others if
 // a mapping may bring its bundles there.
 func (d *Deployer) gatherFleet(ctx context.Context, workspace string) (*fleet, error) {
-	f := &fleet{workspace: workspace, facts: map[string]renderer.Facts{}, exists: map[string]bool{}, client: d.Client}
+	f := &fleet{workspace: workspace, facts: map[string]renderer.Facts{}, classes: map[string]int{}, exists: map[string]bool{}, client: d.Client}
 	var err error
 	if f.scope, err = ScopeOf(ctx, d.Client, workspace); err != nil {
 		return nil, err
@@ -86,6 +87,9 @@ func (d *Deployer) gatherFleet(ctx context.Context, workspace string) (*fleet, e
 	}
 	for i := range clusters.Items {
 		f.add(&clusters.Items[i], labels[clusters.Items[i].Namespace])
+	}
+	for cluster, facts := range f.facts {
+		f.classes[cluster] = d.factBook.class(cluster, facts)
 	}
 	var gs []targets.Group
 	for i := range groups.Items {

@@ -141,10 +141,20 @@ func (w *work) sameInputs() bool {
 // answersHold tells whether every cluster still answers what its content was
 // rendered with: facts that change no answer change nothing.
 func (w *work) answersHold() bool {
+	held := map[[2]int]bool{} // by variant and class of the cluster's facts
 	for _, r := range w.rows {
-		if v, _, had := w.previous.VariantOf(r.cluster()); had && r.Err == nil && !w.fits(v, r) {
+		v, want, had := w.previous.VariantOf(r.cluster())
+		if !had || r.Err != nil {
+			continue
+		}
+		like := [2]int{want.Variant, w.classes[r.cluster()]}
+		if held[like] && v.Options == r.key {
+			continue
+		}
+		if !w.fits(v, r) {
 			return false
 		}
+		held[like] = !asksLabels(v.Answers)
 	}
 	return true
 }

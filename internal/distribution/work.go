@@ -25,7 +25,8 @@ type work struct {
 	inputsID content.ID
 	rows     []row // sorted by cluster
 	facts    map[string]renderer.Facts
-	files    string // names the files and the spec
+	classes  map[string]int // of facts, see factBook
+	files    string         // names the files and the spec
 	observed string
 	approve  string
 
@@ -43,7 +44,7 @@ func (w *work) key() string { return w.desired.Key() }
 // prepare gathers one bundle, and returns nil when everything that its wants
 // depend on is as it was.
 func (d *Deployer) prepare(ctx context.Context, f *fleet, one Desired) (*work, error) {
-	w := &work{desired: one, facts: f.facts}
+	w := &work{desired: one, facts: f.facts, classes: f.classes}
 	var err error
 	if w.bundle, err = d.bundle(ctx, keyOf(one.Bundle)); err != nil {
 		return nil, err
