@@ -25,13 +25,12 @@ var unsupported = []support{
 	{"helm.atomic", true, CodeNotSupported, "a failed change would stay half applied"},
 	{"helm.waitForJobs", false, CodeNotSupported, "it delays readiness only"},
 	{"helm.timeoutSeconds", false, CodeNotSupported, "it bounds waiting only"},
+	{"helm.force", false, CodeNotSupported, "an object that cannot be changed in place fails and says so"},
 	{"helm.maxHistory", false, CodeNoEffect, "there is no Helm release whose history could be kept"},
 	{"helm.disableDNS", false, CodeNoEffect, "charts never resolve names here"},
 	{"dependsOn", true, CodeNotSupported, "objects would be applied before what they need"},
 	{"rolloutStrategy", true, CodeNotSupported, "every cluster would change at once"},
 	{"windows", true, CodeNotSupported, "clusters would change outside the windows"},
-	{"diff.comparePatches", true, CodeNotSupported, "drift correction would put back what is to be left alone"},
-	{"drift.ignore", true, CodeNotSupported, "drift correction would put back what is to be left alone"},
 	{"ignore.conditions", false, CodeNotSupported, "it changes what counts as healthy only"},
 	{"health", false, CodeNotSupported, "it changes what counts as healthy only"},
 	{"imageScans", false, CodeNotSupported, "it would write to Git, never to a cluster"},
@@ -42,10 +41,9 @@ var unsupported = []support{
 // judgeSupport reports what the options say and nothing acts on, in the bundle's
 // own part and in each customization.
 func (r *reading) judgeSupport(files []File) {
-	corrected := r.driftCorrected()
-	r.judgePart("", r.options.BundleOptions, files, corrected)
+	r.judgePart("", r.options.BundleOptions, files)
 	for i, c := range r.options.TargetCustomizations {
-		r.judgePart(fmt.Sprintf("targetCustomizations[%d].", i), c.BundleOptions, files, corrected)
+		r.judgePart(fmt.Sprintf("targetCustomizations[%d].", i), c.BundleOptions, files)
 	}
 	said := map[string]bool{
 		"dependsOn": len(r.options.DependsOn) > 0, "rolloutStrategy": r.options.RolloutStrategy != nil, "imageScans": len(r.options.ImageScans) > 0,
@@ -53,13 +51,8 @@ func (r *reading) judgeSupport(files []File) {
 	r.reportUnsupported("", said)
 }
 
-func (r *reading) judgePart(prefix string, o v1alpha1.BundleOptions, files []File, corrected bool) {
-	said := saidKeys(o)
-	if !corrected {
-		delete(said, "diff.comparePatches")
-		delete(said, "drift.ignore")
-	}
-	r.reportUnsupported(prefix, said)
+func (r *reading) judgePart(prefix string, o v1alpha1.BundleOptions, files []File) {
+	r.reportUnsupported(prefix, saidKeys(o))
 	if o.Kustomize != nil && o.Kustomize.Dir != nil {
 		r.judgeKustomizeDir(prefix+"kustomize.dir", *o.Kustomize.Dir, files)
 	}
@@ -89,57 +82,17 @@ func (r *reading) hold(key string) {
 	r.held[key] = true
 }
 
-// driftPart is what of the options says whether drift is put back and what of it is not.
-type driftPart struct {
-	enabled bool
-	mode    v1alpha1.DriftMode
-	exempt  bool
-}
-
-// driftCorrected tells whether some cluster corrects drift and has exceptions
-// from it. Where drift is reported only, the exceptions go with the report.
-func (r *reading) driftCorrected() bool {
-	base := r.options.BundleOptions
-	if base.CorrectDrift == nil {
-		base.CorrectDrift = r.repo.Spec.CorrectDrift // as mergeRepo will
-	}
-	spec := v1alpha1.BundleSpec{BundleOptions: base, TargetCustomizations: r.options.TargetCustomizations, TargetCustomizationMode: r.options.TargetCustomizationMode}
-	states, _ := outcomes(spec, maxCharts, driftOf, mergeDriftParts, driftKey)
-	return slices.ContainsFunc(states, func(o v1alpha1.BundleOptions) bool {
-		k := driftKey(o)
-		return k.exempt && (k.mode == v1alpha1.DriftCorrect || k.mode == "" && k.enabled)
-	})
-}
-
-func driftOf(o v1alpha1.BundleOptions) v1alpha1.BundleOptions {
-	return v1alpha1.BundleOptions{CorrectDrift: o.CorrectDrift, Diff: o.Diff, Drift: o.Drift}
-}
-
-func mergeDriftParts(base, over v1alpha1.BundleOptions) v1alpha1.BundleOptions {
-	return driftOf(Merge(base, over))
-}
-
-func driftKey(o v1alpha1.BundleOptions) driftPart {
-	k := driftPart{enabled: o.CorrectDrift != nil && is(o.CorrectDrift.Enabled), exempt: o.Diff != nil && len(o.Diff.ComparePatches) > 0}
-	if o.Drift != nil {
-		k.mode, k.exempt = o.Drift.Mode, k.exempt || len(o.Drift.Ignore) > 0
-	}
-	return k
-}
-
 // saidKeys are the keys of the table that options say something by: false, 0 and empty say nothing.
 func saidKeys(o v1alpha1.BundleOptions) map[string]bool {
 	said := map[string]bool{
 		"windows": len(o.Windows) > 0, "health": len(o.Health) > 0,
-		"diff.comparePatches": o.Diff != nil && len(o.Diff.ComparePatches) > 0,
-		"ignore.conditions":   o.Ignore != nil && len(o.Ignore.Conditions) > 0,
-		"drift.ignore":        o.Drift != nil && len(o.Drift.Ignore) > 0,
+		"ignore.conditions": o.Ignore != nil && len(o.Ignore.Conditions) > 0,
 	}
 	if d := o.CorrectDrift; d != nil {
 		said["correctDrift.keepFailHistory"], said["correctDrift.force"] = is(d.KeepFailHistory), is(d.Force)
 	}
 	if h := o.Helm; h != nil {
-		said["helm.atomic"], said["helm.waitForJobs"] = is(h.Atomic), is(h.WaitForJobs)
+		said["helm.atomic"], said["helm.force"], said["helm.waitForJobs"] = is(h.Atomic), is(h.Force), is(h.WaitForJobs)
 		said["helm.timeoutSeconds"], said["helm.maxHistory"] = isCount(h.TimeoutSeconds), isCount(h.MaxHistory)
 		said["helm.disableDNS"] = h.DisableDNS != nil && !*h.DisableDNS
 	}
