@@ -43,6 +43,8 @@ var quotedValues = []*regexp.Regexp{
 	regexp.MustCompile(`(cannot (?:unmarshal|decode) !!\w+ )\x60[^\x60]*\x60`),
 	regexp.MustCompile(`(unknown anchor )'.*'( referenced)`),
 	regexp.MustCompile(`(invalid map key: ).*()`),
+	regexp.MustCompile(`((?:[mM]aximum|[mM]inimum|multipleOf): got )\S+(, want)`),
+	regexp.MustCompile(`(execution for |parse template )"(?:[^"\\]|\\.)*"()`),
 	regexp.MustCompile(`(unable to cast )"(?:[^"\\]|\\.)*"`),
 	regexp.MustCompile(`(can't convert |invalid syntax: )"(?:[^"\\]|\\.)*"`),
 }
