@@ -105,7 +105,7 @@ func sourcesOf(b *bundle.Bundle, item content.Item, named map[string]string) []s
 	for i, object := range item.Objects {
 		group, kind, _, name := object.Key.Split()
 		file := item.Files[object.Key]
-		if written := named[group+"/"+kind+"/"+name]; written != "" {
+		if written := named[group+"/"+kind+"/"+name]; written != "" && isKustomization(file) {
 			file = written
 		}
 		if object.Role == content.RoleReleaseNamespace || file == copiedFromHub {
@@ -129,7 +129,13 @@ func (l *lastNamed) in(b *bundle.Bundle) map[string]string {
 	return l.names
 }
 
-// namedIn maps group/kind/name to the file of a bundle that holds it.
+func isKustomization(file string) bool {
+	base := strings.ToLower(path.Base(file))
+	return base == "kustomization" || base == "kustomization.yaml" || base == "kustomization.yml"
+}
+
+// namedIn maps group/kind/name to the first file of a bundle that holds it: a
+// base comes before the overlays that patch it.
 func namedIn(files []bundle.File) map[string]string {
 	named := map[string]string{}
 	for _, f := range files {
@@ -138,7 +144,9 @@ func namedIn(files []bundle.File) map[string]string {
 			continue // a template, or no manifest at all
 		}
 		for _, o := range objects {
-			named[o.Group+"/"+o.Kind+"/"+o.Name] = f.Path
+			if key := o.Group + "/" + o.Kind + "/" + o.Name; named[key] == "" {
+				named[key] = f.Path
+			}
 		}
 	}
 	return named
