@@ -157,7 +157,8 @@ func (l *loader) discoverPattern(pattern string) []candidate {
 		return nil
 	}
 	if len(dirs) == 0 {
-		l.unknown(CodePathNotFound, fmt.Sprintf("paths: %q matches no directory", pattern))
+		l.result.Unknown = true
+		l.problem(Problem{Severity: Error, Code: CodePathNotFound, Message: fmt.Sprintf("paths: %q matches no directory", pattern), Suggestion: l.suggestPath(clean)})
 		return nil
 	}
 	var found []candidate
@@ -246,4 +247,36 @@ func (l *loader) ownOptions(dir string) string {
 		}
 	}
 	return ""
+}
+
+// suggestPath names the directory that a mistyped path most likely means: all is
+// right up to one segment, and that is near to the name of a directory there.
+func (l *loader) suggestPath(clean string) string {
+	dir, segments := ".", strings.Split(clean, "/")
+	for i, segment := range segments {
+		if info, err := lookup(l.tree, path.Join(dir, segment)); err == nil && info != nil && info.IsDir() {
+			dir = path.Join(dir, segment)
+			continue
+		}
+		found := nearest(segment, l.subdirectories(dir))
+		if found == "" {
+			return ""
+		}
+		return "did you mean " + path.Join(append([]string{dir, found}, segments[i+1:]...)...) + "?"
+	}
+	return ""
+}
+
+func (l *loader) subdirectories(dir string) []string {
+	entries, err := fs.ReadDir(l.tree, dir)
+	if err != nil {
+		return nil // then there is nothing to suggest
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() && !isHidden(e.Name()) {
+			names = append(names, e.Name())
+		}
+	}
+	return names
 }
