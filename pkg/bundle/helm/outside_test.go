@@ -136,7 +136,7 @@ func TestChartsFromOutsideAndDependencies(t *testing.T) {
 		"fetched":                  {with(web(dbFrom(charts)), texts{db.File(): packedDB}), helm.Release{}, []string{"db=2.0.1 default", "web=1.0.0 default"}},
 		"fetched from a registry":  {with(web(dbFrom("oci://registry.example/shop")), texts{ociDB.File(): packedDB}), helm.Release{}, []string{"db=2.0.1 default", "web=1.0.0 default"}},
 		"fetched as locked":        {with(web(dbFrom(charts)), texts{lockedDB.File(): packedDB, "Chart.lock": "dependencies:\n- {name: db, version: 2.0.1, repository: '" + charts + "'}\n"}), helm.Release{}, []string{"db=2.0.1 default", "web=1.0.0 default"}},
-		"a stale one is replaced":  {with(web(dbFrom(charts)), simple("db", "1.0.0", "").under("charts/db"), texts{db.File(): packedDB}), helm.Release{}, []string{"db=2.0.1 default", "web=1.0.0 default"}},
+		"a stale one is replaced":  {with(web(dbFrom(charts)), simple("db", "1.0.0", "").under("charts/db"), texts{db.File(): packedDB, "charts/db/templates/stale.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: stale}\n"}), helm.Release{}, []string{"db=2.0.1 default", "web=1.0.0 default"}},
 		"in a subdirectory":        {with(web(dbFrom(charts)).under("app"), texts{db.File(): packedDB}), helm.Release{Chart: "./app"}, []string{"db=2.0.1 default", "web=1.0.0 default"}},
 		"a directory beside it":    {with(web(dbFrom("file://../db")).under("app"), simple("db", "2.0.0", "").under("db")), helm.Release{Chart: "app"}, []string{"db=2.0.0 default", "web=1.0.0 default"}},
 		"a directory below it":     {with(web(dbFrom("file://./parts/db")), simple("db", "2.0.0", "").under("parts/db")), helm.Release{}, []string{"db=2.0.0 default", "web=1.0.0 default"}},
