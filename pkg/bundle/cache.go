@@ -17,6 +17,7 @@ type Cache struct {
 // outcome is what reading a bundle of some identity led to, its files left out.
 type outcome struct {
 	name     string
+	nameAt   Position
 	labels   map[string]string
 	kind     Kind
 	problems []Problem

@@ -23,7 +23,7 @@ func (r Result) Deployable() Result {
 	out := r
 	out.Problems, out.Broken = slices.Clone(r.Problems), slices.Clone(r.Broken)
 	out.Bundles = slices.DeleteFunc(slices.Clone(r.Bundles), func(b Bundle) bool { return len(b.Unsupported) > 0 })
-	said, dirs := map[string]bool{}, map[string]bool{}
+	said, dirs := map[string]bool{}, make([]string, 0, len(held))
 	for i, p := range out.Problems {
 		if _, is := held[p.Bundle]; is && p.Code == CodeNotSupported && strings.HasSuffix(p.Message, keepsLastGood) {
 			out.Problems[i].Severity, said[p.Bundle] = Error, true
@@ -35,26 +35,15 @@ func (r Result) Deployable() Result {
 			p.Bundle = name
 			out.Problems = append(out.Problems, p)
 		}
-		out.Broken, dirs[b.Path] = append(out.Broken, name), true
+		out.Broken, dirs = append(out.Broken, name), append(dirs, b.Path)
 	}
-	out.Broken = append(out.Broken, liveAt(r.livePaths, dirs)...)
+	out.keepLive(r.livePaths, dirs)
 	out.tidy()
 	return out
 }
 
-// liveAt names the live bundles that stand in some directories, whatever those say now.
-func liveAt(livePaths map[string]string, dirs map[string]bool) []string {
-	var names []string
-	for name, at := range livePaths {
-		if dirs[at] {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// tidy sorts a result and gives a name that one directory gives up broken and
-// another holds healthy to the healthy one.
+// tidy sorts a result and gives a name that is broken and healthy in one directory
+// (of several options files there one is broken) to the healthy one.
 func (r *Result) tidy() {
 	slices.SortFunc(r.Bundles, func(a, b Bundle) int { return strings.Compare(a.Name, b.Name) })
 	sortProblems(r.Problems)

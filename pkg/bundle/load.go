@@ -1,11 +1,5 @@
 package bundle
 
-import (
-	"fmt"
-	"slices"
-	"strings"
-)
-
 // Load reads the bundles of a repository. It never fails as a whole: a fault
 // belongs to its bundle, and only when the set of bundles itself is in doubt is
 // the result Unknown. Bundles whose identity is live already are not read.
@@ -24,7 +18,7 @@ func Load(t Tree, r Repo) Result {
 		l.read(c)
 	}
 	l.refuseDuplicates()
-	l.keepBroken()
+	l.result.keepLive(l.repo.LivePaths, l.brokenPaths)
 	r.Cache.finish(l.cache)
 	return l.sorted()
 }
@@ -48,8 +42,10 @@ type loader struct {
 	repoDigest   string
 	faults       repoFaults
 	result       Result
-	// brokenPaths are directories with an error, for keepBroken.
+	// brokenPaths are directories with an error, for keepLive.
 	brokenPaths []string
+	// claims are the names of broken bundles, as far as they are certain.
+	claims []claim
 }
 
 func (l *loader) problem(p Problem) { l.result.Problems = append(l.result.Problems, p) }
@@ -117,7 +113,9 @@ func (l *loader) breaks(c candidate, out outcome) {
 	l.result.Problems = append(l.result.Problems, out.problems...)
 	l.result.Broken = append(l.result.Broken, out.name)
 	l.brokenPaths = append(l.brokenPaths, c.dir)
-	if out.unnamed && l.repo.LivePaths == nil {
+	if !out.unnamed {
+		l.claims = append(l.claims, claim{name: out.name, path: c.dir, options: c.options, at: out.nameAt})
+	} else if l.repo.LivePaths == nil {
 		l.result.Unknown = true
 	}
 }
@@ -127,69 +125,6 @@ func (l *loader) computedName(c candidate) string {
 		return Name(l.repo.Name, c.dir, c.options)
 	}
 	return Name(l.repo.Name, c.dir, "")
-}
-
-// refuseDuplicates breaks all bundles that share a name: taking one of them
-// would deploy another directory's objects under it.
-func (l *loader) refuseDuplicates() {
-	count := make(map[string]int, len(l.result.Bundles))
-	for i := range l.result.Bundles {
-		count[l.result.Bundles[i].Name]++
-	}
-	if len(count) == len(l.result.Bundles) {
-		return
-	}
-	byName := map[string][]Bundle{}
-	for _, b := range l.result.Bundles {
-		if count[b.Name] > 1 {
-			byName[b.Name] = append(byName[b.Name], b)
-		}
-	}
-	l.result.Bundles = slices.DeleteFunc(l.result.Bundles, func(b Bundle) bool { return count[b.Name] > 1 })
-	for name, same := range byName {
-		l.result.Broken = append(l.result.Broken, name)
-		for i, b := range same {
-			l.brokenPaths = append(l.brokenPaths, b.Path)
-			p := errorAt(nameOf(b), CodeDuplicateName, fmt.Sprintf("bundle name %s is also that of %s", name, others(same, i)))
-			p.Bundle, p.Suggestion = name, "set name: in one of them"
-			l.problem(p)
-		}
-	}
-}
-
-func nameOf(b Bundle) Position {
-	if pos, ok := b.Where["name"]; ok {
-		return pos
-	}
-	return Position{File: b.Path}
-}
-
-func others(same []Bundle, but int) string {
-	var paths []string
-	for i, b := range same {
-		if i != but {
-			paths = append(paths, orNoOptions(b))
-		}
-	}
-	slices.Sort(paths)
-	return strings.Join(paths, ", ")
-}
-
-func orNoOptions(b Bundle) string {
-	if b.OptionsFile == "" {
-		return b.Path
-	}
-	return b.Path + " (" + b.OptionsFile + ")"
-}
-
-// keepBroken names every live bundle that stood where something is broken now,
-// whatever its name was: the fault may be in the name itself.
-func (l *loader) keepBroken() {
-	dirs := map[string]bool{}
-	for _, dir := range l.brokenPaths {
-		dirs[dir] = true
-	}
-	l.result.Broken = append(l.result.Broken, liveAt(l.repo.LivePaths, dirs)...)
 }
 
 func (l *loader) sorted() Result {

@@ -69,7 +69,7 @@ func (r *reading) outcome(b Bundle, unnamed bool) outcome {
 	for i := range problems {
 		problems[i].Bundle = b.Name
 	}
-	return outcome{name: b.Name, labels: b.Labels, kind: b.Kind, problems: problems, broken: broken, unnamed: broken && unnamed, unsupported: b.Unsupported}
+	return outcome{name: b.Name, nameAt: r.options.where["name"], labels: b.Labels, kind: b.Kind, problems: problems, broken: broken, unnamed: broken && unnamed, unsupported: b.Unsupported}
 }
 
 func (r *reading) optionsPath() string { return path.Join(r.c.dir, r.c.options) }

@@ -153,7 +153,7 @@ func (r Release) execute(c *loaded, values chartutil.Values) (map[string]string,
 func (c *loaded) run(values chartutil.Values) (printed map[string]string, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			printed, err = nil, c.fault("Chart.yaml", manifest.RenderFailed, "the template engine gave up: %v", p)
+			printed, err = nil, manifest.NewPanic(c.file("Chart.yaml"), manifest.RenderFailed, "the template engine gave up: %v", p)
 		}
 	}()
 	printed, err = engine.Render(c.Chart, values)

@@ -57,7 +57,7 @@ func (in ValuesInput) executeInto(source, text string, into any) error {
 func (in ValuesInput) executeTemplate(source, text string) (printed []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			printed, err = nil, manifest.NewFault("", 0, manifest.InvalidValues, "%s: a template function gave up", source)
+			printed, err = nil, manifest.NewPanic("", manifest.InvalidValues, "%s: a template function gave up", source)
 		}
 	}()
 	t, err := texttemplate.New(source).Funcs(in.functions()).Option("missingkey=error").Delims("${", "}").Parse(text)

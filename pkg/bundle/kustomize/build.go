@@ -92,7 +92,7 @@ func inside(clean string) bool {
 func build(files map[string][]byte, dir, file string, maxObjects int) (objects []manifest.Object, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			objects, err = nil, manifest.NewFault(file, 0, manifest.RenderFailed, "kustomize gave up: %s", explain(fmt.Sprint(r)))
+			objects, err = nil, manifest.NewPanic(file, manifest.RenderFailed, "kustomize gave up: %s", explain(fmt.Sprint(r)))
 		}
 	}()
 	fsys := filesys.MakeFsInMemory()

@@ -35,6 +35,9 @@ type Fault struct {
 	Line    int    `json:"line,omitempty"`
 	Code    string `json:"code"`
 	Message string `json:"message"`
+	// Panicked says that a library gave up half-way: nobody knows what it left in
+	// this process, so it is not asked again.
+	Panicked bool `json:"-"`
 }
 
 // Error is file:line: message, as compilers print it.
@@ -52,6 +55,13 @@ func (f *Fault) Error() string {
 // NewFault makes a fault with a clean, bounded message.
 func NewFault(file string, line int, code, format string, args ...any) *Fault {
 	return &Fault{File: Clean(file), Line: line, Code: code, Message: Clean(fmt.Sprintf(format, args...))}
+}
+
+// NewPanic makes the fault of inputs on which a library panicked.
+func NewPanic(file, code, format string, args ...any) *Fault {
+	f := NewFault(file, 0, code, format, args...)
+	f.Panicked = true
+	return f
 }
 
 // Clean strips control characters, joins lines and bounds the length: what was
