@@ -125,9 +125,16 @@ func (c child) respond(j job) response {
 	done, err := j.runSafely()
 	answers := bounded(done.answers, j.inputs.Facts)
 	if err != nil {
-		return response{Fault: faultOf(err), Answers: answers, Retire: true}
+		fault := faultOf(err)
+		return response{Fault: fault, Answers: answers, Retire: done.tainted || spent(fault) || grown(c.limits)}
 	}
 	return response{Rendered: true, Objects: done.objects, Files: done.files, Origins: done.origins, Answers: answers, Retire: done.tainted || grown(c.limits)}
+}
+
+// spent tells whether a fault may have left something behind in this process.
+// What is only wrong has not: thousands of clusters may lack the same label.
+func spent(f *manifest.Fault) bool {
+	return f.Panicked || f.Code == manifest.LimitExceeded
 }
 
 // grown tells whether this process holds so much memory that a fresh one is cheaper.

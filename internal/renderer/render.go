@@ -36,7 +36,7 @@ type rendered struct {
 func (j job) runSafely() (done rendered, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			done, err = rendered{}, manifest.NewFault(j.lastFile(), 0, manifest.RenderFailed, "the renderer gave up on this input")
+			done, err = rendered{}, manifest.NewPanic(j.lastFile(), manifest.RenderFailed, "the renderer gave up on this input")
 		}
 	}()
 	return j.run()

@@ -1,6 +1,8 @@
 package renderer_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -76,6 +78,25 @@ func BenchmarkFacts(b *testing.B) {
 				}
 				b.ReportMetric(float64(pool.Renders()), "renders/op")
 				pool.Close()
+			}
+		})
+	}
+}
+
+// BenchmarkFailing is a fleet of clusters of which none has the label that a
+// bundle's values ask for.
+func BenchmarkFailing(b *testing.B) {
+	for _, clusters := range []int{10, 100, 2000} {
+		b.Run(fmt.Sprint(clusters), func(b *testing.B) {
+			pool := newPool(b, renderer.Options{Workers: 1, MemoBytes: -1})
+			for b.Loop() {
+				for i := range clusters {
+					in := withoutLabel(fmt.Sprintf("c%d", i))
+					var problem *renderer.Problem
+					if _, err := pool.Render(context.Background(), in); !errors.As(err, &problem) {
+						b.Fatalf("got %v, want a problem", err)
+					}
+				}
 			}
 		})
 	}

@@ -150,13 +150,19 @@ func (r Release) execute(c *loaded, values chartutil.Values) (map[string]string,
 	return all, nil
 }
 
+// enginePanic begins what Helm's engine says of a panic that it caught itself.
+const enginePanic = "rendering template failed: "
+
 func (c *loaded) run(values chartutil.Values) (printed map[string]string, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			printed, err = nil, manifest.NewPanic(c.file("Chart.yaml"), manifest.RenderFailed, "the template engine gave up: %v", p)
+			printed, err = nil, manifest.NewPanic(c.in("Chart.yaml"), manifest.RenderFailed, "the template engine gave up: %v", p)
 		}
 	}()
 	printed, err = engine.Render(c.Chart, values)
+	if err != nil && strings.HasPrefix(err.Error(), enginePanic) {
+		return nil, manifest.NewPanic(c.in("Chart.yaml"), manifest.RenderFailed, "%s", withoutValues(err.Error()))
+	}
 	if err != nil {
 		return nil, c.templateFault(err)
 	}

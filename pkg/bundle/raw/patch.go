@@ -2,6 +2,7 @@ package raw
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -41,7 +42,9 @@ func (s *source) patchedOnce(documents []manifest.Document, file string, patch m
 	}
 	merged, err := applied(*place, patch.Value)
 	if err != nil {
-		return nil, manifest.NewFault(file, patch.Line, manifest.InvalidOption, "patch of %s: %s", s.name, printed.ReplaceAllString(err.Error(), "an item"))
+		fault := manifest.NewFault(file, patch.Line, manifest.InvalidOption, "patch of %s: %s", s.name, printed.ReplaceAllString(err.Error(), "an item"))
+		fault.Panicked = errors.Is(err, errPanicked)
+		return nil, fault
 	}
 	*place = merged
 	return t.kept(), nil
@@ -146,11 +149,14 @@ func withoutEmpty(items []any) []any {
 	return kept
 }
 
+// errPanicked stands for what a library said when it gave up.
+var errPanicked = errors.New("it cannot be applied")
+
 // applied chooses by what the patch is and whether Kubernetes knows the kind.
 func applied(object, patch any) (merged any, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			merged, err = nil, fmt.Errorf("it cannot be applied")
+			merged, err = nil, errPanicked
 		}
 	}()
 	operations, isList := patch.([]any)
