@@ -14,8 +14,11 @@ type columns struct {
 
 func newTable(out io.Writer) *columns { return &columns{out: out} }
 
-// row adds one; an empty cell is shown as a dash, unless nothing follows it.
-func (c *columns) row(cells ...string) {
+// row adds one.
+func (c *columns) row(cells ...string) { c.rows = append(c.rows, shownCells(cells...)) }
+
+// shownCells shows an empty cell as a dash, unless nothing follows it.
+func shownCells(cells ...string) []string {
 	for len(cells) > 0 && cells[len(cells)-1] == "" {
 		cells = cells[:len(cells)-1]
 	}
@@ -25,35 +28,44 @@ func (c *columns) row(cells ...string) {
 			shown[i] = "-"
 		}
 	}
-	c.rows = append(c.rows, shown)
+	return shown
 }
 
-// gap stands between two columns.
-const gap = 3
-
-// flush prints all rows; no line ends in blanks.
+// flush prints all rows.
 func (c *columns) flush() error {
-	widths := c.widths()
+	widths := widths{}
+	for _, row := range c.rows {
+		widths.fit(row)
+	}
 	var text strings.Builder
 	for _, row := range c.rows {
-		for i, cell := range row {
-			text.WriteString(cell)
-			if i < len(row)-1 {
-				text.WriteString(strings.Repeat(" ", widths[i]+gap-utf8.RuneCountInString(cell)))
-			}
-		}
-		text.WriteByte('\n')
+		text.WriteString(widths.line(row))
 	}
 	_, err := io.WriteString(c.out, text.String())
 	return err
 }
 
-func (c *columns) widths() map[int]int {
-	widths := map[int]int{}
-	for _, row := range c.rows {
-		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+// gap stands between two columns.
+const gap = 3
+
+// widths of columns, by their place.
+type widths map[int]int
+
+// fit widens columns for a row.
+func (w widths) fit(row []string) {
+	for i, cell := range row {
+		w[i] = max(w[i], utf8.RuneCountInString(cell))
+	}
+}
+
+// line is a row in its columns; it does not end in blanks.
+func (w widths) line(row []string) string {
+	var text strings.Builder
+	for i, cell := range row {
+		text.WriteString(cell)
+		if i < len(row)-1 {
+			text.WriteString(strings.Repeat(" ", w[i]+gap-utf8.RuneCountInString(cell)))
 		}
 	}
-	return widths
+	return text.String() + "\n"
 }

@@ -1,11 +1,10 @@
 package cli
 
 import (
-	"cmp"
+	"bufio"
+	"context"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 
 	"github.com/muster-dev/muster/pkg/bundle"
 	"github.com/muster-dev/muster/pkg/targets"
@@ -24,7 +23,7 @@ the customizations that decided, from files alone, by the hub's own functions.`,
   muster match . --inventory inventory.yaml -o json | jq '.matches[] | select(.matched)'`,
 		Args:              args(cobra.ExactArgs(1)),
 		ValidArgsFunction: completeDirectory,
-		RunE:              func(_ *cobra.Command, given []string) error { return a.match(files, given[0], output) },
+		RunE:              func(c *cobra.Command, given []string) error { return a.match(c.Context(), files, given[0], output) },
 	}
 	files.bind(c)
 	c.Flags().StringVarP(&output, "output", "o", "", "json")
@@ -48,7 +47,7 @@ type pair struct {
 	Error          string   `json:"error"`
 }
 
-func (a *app) match(files fileFlags, dir, output string) error {
+func (a *app) match(ctx context.Context, files fileFlags, dir, output string) error {
 	if err := onlyJSON(output); err != nil {
 		return err
 	}
@@ -57,15 +56,14 @@ func (a *app) match(files fileFlags, dir, output string) error {
 		return err
 	}
 	failed := a.reportProblems(f.read.Problems)
-	pairs := f.pairs()
-	failed = failed || slices.ContainsFunc(pairs, func(p pair) bool { return p.Error != "" })
 	a.tellOfNothing(f)
+	rows := matching{fleet: f, out: bufio.NewWriter(a.Out)}
 	if output == "json" {
-		err = a.printValue(map[string]any{"matches": pairs}, "json")
+		err = rows.printJSON(ctx)
 	} else {
-		err = a.printPairs(pairs)
+		err = rows.printTable(ctx)
 	}
-	if err == nil && failed {
+	if err == nil && (failed || rows.failed) {
 		return said(ExitFailed)
 	}
 	return err
@@ -89,26 +87,6 @@ func (f *fileFlags) inventoried(dir string, in io.Reader) (*fleet, error) {
 	return f.load(dir, in)
 }
 
-// pairs decides every bundle for every cluster, sorted by bundle and cluster.
-func (f *fleet) pairs() []pair {
-	pairs := []pair{}
-	for i := range f.read.Bundles {
-		b := &f.read.Bundles[i]
-		for m := range f.explained(b) {
-			pairs = append(pairs, pairOf(b, m.Match))
-		}
-	}
-	for _, name := range f.read.Broken {
-		for _, c := range f.inventory.clusters {
-			pairs = append(pairs, f.brokenPair(name, c))
-		}
-	}
-	slices.SortStableFunc(pairs, func(x, y pair) int {
-		return cmp.Or(cmp.Compare(x.Bundle, y.Bundle), cmp.Compare(x.Workspace, y.Workspace), cmp.Compare(x.Cluster, y.Cluster))
-	})
-	return pairs
-}
-
 func pairOf(b *bundle.Bundle, m targets.Match) pair {
 	p := pair{
 		Cluster: m.Cluster, Workspace: m.Workspace, Bundle: b.Name, Path: b.Path, Matched: m.Matched,
@@ -125,24 +103,17 @@ func pairOf(b *bundle.Bundle, m targets.Match) pair {
 }
 
 // brokenPair stands for a bundle that cannot be read: it keeps what it runs.
-func (f *fleet) brokenPair(name string, c targets.Cluster) pair {
+func (f *fleet) brokenPair(name string) pair {
 	problem := f.problemOf(name)
 	return pair{
-		Cluster: c.Name, Workspace: c.Workspace, Bundle: name, Path: f.pathOf(name, problem), Customizations: []string{},
+		Bundle: name, Path: f.pathOf(name, problem), Customizations: []string{},
 		File: problem.File, Line: problem.Line, Error: problem.Message,
 	}
 }
 
-func (a *app) printPairs(pairs []pair) error {
-	if len(pairs) == 0 {
-		return nil
-	}
-	out := newTable(a.Out)
-	out.row("BUNDLE", "CLUSTER", "DEPLOYED", "TARGET", "CUSTOMIZATIONS", "BECAUSE")
-	for _, p := range pairs {
-		out.row(p.Bundle, p.clusterName(), p.answer(), p.Target, strings.Join(p.Customizations, ","), p.because())
-	}
-	return out.flush()
+func (p pair) on(c targets.Cluster) pair {
+	p.Cluster, p.Workspace = c.Name, c.Workspace
+	return p
 }
 
 // clusterName leaves the default workspace out.

@@ -79,40 +79,9 @@ func (f *fleet) byName() []*bundle.Bundle {
 	return all
 }
 
-// each renders all pieces and hands them to use in their order. At most some per
-// worker are under way, so that memory does not grow with the fleet. It returns
-// when nothing runs any more.
+// each renders all pieces and hands them to use in their order.
 func (w *workshop) each(ctx context.Context, pieces iter.Seq[piece], use func(made) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	underWay := make(chan chan made, 4*w.workers)
-	go func() {
-		defer close(underWay)
-		for p := range pieces {
-			done := make(chan made, 1)
-			select {
-			case underWay <- done:
-			case <-ctx.Done():
-				return
-			}
-			go func() { done <- w.one(ctx, p) }()
-		}
-	}()
-	var failed error
-	for done := range underWay {
-		m := <-done
-		if failed == nil && ctx.Err() == nil {
-			failed = use(m)
-		}
-		if failed != nil {
-			cancel()
-		}
-	}
-	stopped := ctx.Err()
-	cancel()
-	if failed != nil {
-		return failed
-	}
-	return stopped
+	return inOrder(ctx, 4*w.workers, pieces, w.one, use)
 }
 
 // one renders a piece.

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"iter"
 
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/bundle"
@@ -49,13 +48,23 @@ func (t targeting) of(c targets.Cluster) (*targets.Compiled, error) {
 	return t.compiled[t.fleet.repo.Namespace], nil
 }
 
-// resolve decides; explain decides the same and says why.
+// resolve decides.
 func (t targeting) resolve(c targets.Cluster) decision {
 	return t.ask(c, (*targets.Compiled).Resolve)
 }
 
+// explain decides the same and says why, rule by rule.
 func (t targeting) explain(c targets.Cluster) decision {
 	return t.ask(c, (*targets.Compiled).Explain)
+}
+
+// reasoned decides and gives the full reason of a refusal, which takes longer.
+func (t targeting) reasoned(c targets.Cluster) decision {
+	d := t.resolve(c)
+	if d.Matched || d.Err != nil {
+		return d
+	}
+	return t.explain(c)
 }
 
 func (t targeting) ask(c targets.Cluster, decide func(*targets.Compiled, targets.Cluster, *targets.Groups) targets.Match) decision {
@@ -64,18 +73,6 @@ func (t targeting) ask(c targets.Cluster, decide func(*targets.Compiled, targets
 		return decision{Match: targets.Match{Workspace: c.Workspace, Cluster: c.Name, Err: err}, cluster: c}
 	}
 	return decision{Match: decide(one, c, t.fleet.groups), cluster: c}
-}
-
-// explained decides one bundle for every cluster of the inventory.
-func (f *fleet) explained(b *bundle.Bundle) iter.Seq[decision] {
-	return func(yield func(decision) bool) {
-		t := f.targeting(b)
-		for _, c := range f.inventory.clusters {
-			if !yield(t.explain(c)) {
-				return
-			}
-		}
-	}
 }
 
 // labelsOf are those of the Bundle object on a hub.

@@ -87,7 +87,7 @@ func (f *fleet) explain(ctx context.Context, flags renderFlags, bundleName, clus
 		return explanation{}, err
 	}
 	if b == nil {
-		return explanation{pair: f.brokenPair(bundleName, cluster), Trace: []step{}}, nil
+		return explanation{pair: f.brokenPair(bundleName).on(cluster), Trace: []step{}}, nil
 	}
 	d := f.targeting(b).explain(cluster)
 	e := explanation{pair: pairOf(b, d.Match), Trace: []step{}, WouldMatchIf: d.WouldMatchIf}
