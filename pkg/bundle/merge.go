@@ -1,14 +1,18 @@
 package bundle
 
 import (
+	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 )
 
 // Merge lays the options of a customization over those of a bundle. Every field
 // can be overridden and taken back: a boolean by false, a text by "" or "-", a
-// list by [], a map by {}; a single value by null. Maps merge, lists replace.
+// list by [], a map by {}; a single value by null. Maps merge. Lists replace, but
+// for those that Fleet appends to: valuesFrom, overlays, comparePatches and
+// downstreamResources, and likewise our own hubValuesFrom and drift.ignore.
 // Neither argument is changed; the result may share
 // what it did not have to merge, so treat options as read-only.
 func Merge(base, over v1alpha1.BundleOptions) v1alpha1.BundleOptions {
@@ -29,8 +33,8 @@ func Merge(base, over v1alpha1.BundleOptions) v1alpha1.BundleOptions {
 		CorrectDrift:         both(base.CorrectDrift, over.CorrectDrift, mergeCorrectDrift),
 		Diff:                 both(base.Diff, over.Diff, mergeDiff),
 		Ignore:               both(base.Ignore, over.Ignore, mergeIgnore),
-		DownstreamResources:  list(base.DownstreamResources, over.DownstreamResources),
-		HubValuesFrom:        list(base.HubValuesFrom, over.HubValuesFrom),
+		DownstreamResources:  appended(base.DownstreamResources, over.DownstreamResources, itself),
+		HubValuesFrom:        appended(base.HubValuesFrom, over.HubValuesFrom, valuesFromKey),
 		Health:               list(base.Health, over.Health),
 		Drift:                both(base.Drift, over.Drift, mergeDrift),
 		Windows:              list(base.Windows, over.Windows),
@@ -50,7 +54,7 @@ func mergeHelm(base, over v1alpha1.HelmOptions) v1alpha1.HelmOptions {
 		Values:                  mergeValues(base.Values, over.Values),
 		ValuesFiles:             list(base.ValuesFiles, over.ValuesFiles),
 		TemplateValues:          mergeTexts(base.TemplateValues, over.TemplateValues),
-		ValuesFrom:              list(base.ValuesFrom, over.ValuesFrom),
+		ValuesFrom:              appended(base.ValuesFrom, over.ValuesFrom, valuesFromKey),
 		TakeOwnership:           said(base.TakeOwnership, over.TakeOwnership),
 		Force:                   said(base.Force, over.Force),
 		Atomic:                  said(base.Atomic, over.Atomic),
@@ -65,7 +69,7 @@ func mergeHelm(base, over v1alpha1.HelmOptions) v1alpha1.HelmOptions {
 }
 
 func mergeYAML(base, over v1alpha1.YAMLOptions) v1alpha1.YAMLOptions {
-	return v1alpha1.YAMLOptions{Overlays: list(base.Overlays, over.Overlays)}
+	return v1alpha1.YAMLOptions{Overlays: appended(base.Overlays, over.Overlays, itself)}
 }
 
 func mergeCorrectDrift(base, over v1alpha1.CorrectDrift) v1alpha1.CorrectDrift {
@@ -77,7 +81,7 @@ func mergeCorrectDrift(base, over v1alpha1.CorrectDrift) v1alpha1.CorrectDrift {
 }
 
 func mergeDiff(base, over v1alpha1.DiffOptions) v1alpha1.DiffOptions {
-	return v1alpha1.DiffOptions{ComparePatches: list(base.ComparePatches, over.ComparePatches)}
+	return v1alpha1.DiffOptions{ComparePatches: appended(base.ComparePatches, over.ComparePatches, comparePatchKey)}
 }
 
 func mergeIgnore(base, over v1alpha1.IgnoreOptions) v1alpha1.IgnoreOptions {
@@ -92,7 +96,7 @@ func mergeDrift(base, over v1alpha1.DriftOptions) v1alpha1.DriftOptions {
 	if mode == v1alpha1.DriftReset {
 		mode = ""
 	}
-	return v1alpha1.DriftOptions{Mode: mode, Ignore: list(base.Ignore, over.Ignore)}
+	return v1alpha1.DriftOptions{Mode: mode, Ignore: appended(base.Ignore, over.Ignore, comparePatchKey)}
 }
 
 // text returns over where it says something; a reset says nothing again.
@@ -122,6 +126,38 @@ func list[T any](base, over []T) []T {
 	}
 	return chosen
 }
+
+// appended adds what over says, each entry once by its key; an empty list says nothing again.
+func appended[T any, K comparable](base, over []T, key func(T) K) []T {
+	if len(base) == 0 || len(over) == 0 {
+		return list(base, over)
+	}
+	seen := make(map[K]bool, len(base)+len(over))
+	out := make([]T, 0, len(base)+len(over))
+	for _, entry := range slices.Concat(base, over) {
+		if k := key(entry); !seen[k] {
+			seen[k] = true
+			out = append(out, entry)
+		}
+	}
+	return out
+}
+
+func itself[T comparable](entry T) T { return entry }
+
+// valuesFromKey tells entries of valuesFrom apart, which are behind pointers.
+func valuesFromKey(v v1alpha1.ValuesFrom) [2]v1alpha1.KeyRef {
+	var key [2]v1alpha1.KeyRef
+	if v.ConfigMapKeyRef != nil {
+		key[0] = *v.ConfigMapKeyRef
+	}
+	if v.SecretKeyRef != nil {
+		key[1] = *v.SecretKeyRef
+	}
+	return key
+}
+
+func comparePatchKey(p v1alpha1.ComparePatch) string { return fmt.Sprintf("%#v", p) }
 
 // both merges two blocks; merging with an absent one still takes resets out.
 func both[T any](base, over *T, merge func(base, over T) T) *T {

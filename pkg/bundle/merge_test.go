@@ -33,10 +33,23 @@ func TestMerge(t *testing.T) {
 		"a mode is reset by a dash":    {"correctDrift: {enabled: true}\ndrift: {mode: 'off'}", "drift: {mode: '-'}", "correctDrift: {enabled: true}\ndrift: {}"},
 		"what is empty says nothing":   {"windows: []\nnamespaceLabels: {}", "namespace: a", "namespace: a"},
 		"values are not reset":         {"helm: {values: {a: 1}}", "helm: {values: {}}", "helm: {values: {a: 1}}"},
-		"other lists replace":          {"helm: {valuesFiles: [a, b]}", "helm: {valuesFiles: [c]}", "helm: {valuesFiles: [c]}"},
-		"blocks merge field by field":  {"correctDrift: {enabled: true, force: true}", "correctDrift: {force: false}", "correctDrift: {enabled: true, force: false}"},
-		"the drift mode":               {"drift: {mode: correct}", "drift: {mode: 'off'}", "drift: {mode: 'off'}"},
-		"a number":                     {"forceSyncGeneration: 3", "forceSyncGeneration: 4", "forceSyncGeneration: 4"},
+		"values of the cluster append": {"helm: {valuesFrom: [{configMapKeyRef: {name: a}}, {secretKeyRef: {name: b}}]}", "helm: {valuesFrom: [{configMapKeyRef: {name: c}}, {secretKeyRef: {name: b}}, {secretKeyRef: {name: b, key: k}}]}",
+			"helm: {valuesFrom: [{configMapKeyRef: {name: a}}, {secretKeyRef: {name: b}}, {configMapKeyRef: {name: c}}, {secretKeyRef: {name: b, key: k}}]}"},
+		"values of the hub append": {"hubValuesFrom: [{secretKeyRef: {name: a}}]", "hubValuesFrom: [{configMapKeyRef: {name: a}}]", "hubValuesFrom: [{secretKeyRef: {name: a}}, {configMapKeyRef: {name: a}}]"},
+		"overlays append":          {"yaml: {overlays: [z, a]}", "yaml: {overlays: [b, a, b]}", "yaml: {overlays: [z, a, b]}"},
+		"what is compared appends": {"diff: {comparePatches: [{kind: A, jsonPointers: [/x]}]}", "diff: {comparePatches: [{kind: A, jsonPointers: [/y]}, {kind: A, jsonPointers: [/x]}]}",
+			"diff: {comparePatches: [{kind: A, jsonPointers: [/x]}, {kind: A, jsonPointers: [/y]}]}"},
+		"what is ignored appends": {"drift: {ignore: [{kind: A}]}", "drift: {ignore: [{kind: B, operations: [{op: remove, path: /x}]}, {kind: A}]}",
+			"drift: {ignore: [{kind: A}, {kind: B, operations: [{op: remove, path: /x}]}]}"},
+		"what is copied appends": {"downstreamResources: [{kind: Secret, name: a}]", "downstreamResources: [{kind: ConfigMap, name: a}, {kind: Secret, name: a}]", "downstreamResources: [{kind: Secret, name: a}, {kind: ConfigMap, name: a}]"},
+		"appended to nothing":    {"", "yaml: {overlays: [a, a]}", "yaml: {overlays: [a, a]}"},
+		"nothing appended":       {"yaml: {overlays: [a, a]}", "yaml: {}", "yaml: {overlays: [a, a]}"},
+		"health and windows replace": {"health: [{apiVersion: v1, kind: A, current: a}]\nwindows: [{schedule: a}]\nignore: {conditions: [{type: a}]}", "health: [{apiVersion: v1, kind: B, current: b}]\nwindows: [{schedule: b}]\nignore: {conditions: [{type: b}]}",
+			"health: [{apiVersion: v1, kind: B, current: b}]\nwindows: [{schedule: b}]\nignore: {conditions: [{type: b}]}"},
+		"other lists replace":         {"helm: {valuesFiles: [a, b]}", "helm: {valuesFiles: [c]}", "helm: {valuesFiles: [c]}"},
+		"blocks merge field by field": {"correctDrift: {enabled: true, force: true}", "correctDrift: {force: false}", "correctDrift: {enabled: true, force: false}"},
+		"the drift mode":              {"drift: {mode: correct}", "drift: {mode: 'off'}", "drift: {mode: 'off'}"},
+		"a number":                    {"forceSyncGeneration: 3", "forceSyncGeneration: 4", "forceSyncGeneration: 4"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -50,6 +63,32 @@ func TestMerge(t *testing.T) {
 				t.Error("an argument was changed")
 			}
 		})
+	}
+}
+
+// TestListsThatAppendStartAnewAfterAReset merges as AllMatches does, one by one,
+// and leaves what it has been given alone.
+func TestListsThatAppendStartAnewAfterAReset(t *testing.T) {
+	const text = "yaml: {overlays: [%[1]s]}\nhelm: {valuesFrom: [%[2]s]}\nhubValuesFrom: [%[2]s]\ndownstreamResources: [%[3]s]\ndiff: {comparePatches: [%[4]s]}\ndrift: {ignore: [%[4]s]}"
+	with := func(name string) v1alpha1.BundleOptions {
+		if name == "" {
+			return options(t, fmt.Sprintf(text, "", "", "", ""))
+		}
+		return options(t, fmt.Sprintf(text, name, "{secretKeyRef: {name: "+name+"}}", "{kind: Secret, name: "+name+"}", "{kind: "+name+"}"))
+	}
+	merged := with("a")
+	var between v1alpha1.BundleOptions
+	for _, name := range []string{"b", "", "c", "a"} {
+		if merged = bundle.Merge(merged, with(name)); name == "c" {
+			between = merged
+		}
+	}
+	if diff := cmp.Diff(bundle.Merge(with("c"), with("a")), merged); diff != "" || merged.YAML.Overlays[0] != "c" || len(merged.HubValuesFrom) != 2 {
+		t.Errorf("merged (-want +got):\n%s", diff)
+	}
+	other := bundle.Merge(between, with("d"))
+	if merged.YAML.Overlays[1] != "a" || other.YAML.Overlays[1] != "d" || len(between.YAML.Overlays) != 1 {
+		t.Errorf("two that go on from one list share it: %v, %v", merged.YAML.Overlays, other.YAML.Overlays)
 	}
 }
 
