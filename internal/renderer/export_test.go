@@ -44,5 +44,8 @@ func (m Memo) Results() int { return m.m.order.Len() }
 // OfFailure are the answers of a failure that nobody knows the reason of.
 func OfFailure(f Facts) map[string]string { return ofFailure(nil, f) }
 
+// Spent tells whether a fault costs the child that told of it.
+var Spent = spent
+
 // MainFile is blamed for a limit that is hit only once.
 var MainFile = mainFile

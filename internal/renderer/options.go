@@ -16,8 +16,10 @@ type Options struct {
 	MemoryBytes int64
 	// CPU time of one render; 0 = 30 s.
 	CPU time.Duration
-	// Wall time of one render, waiting for a worker not counted; 0 = 60 s.
+	// Wall time of one render, waiting for a worker and starting it not counted; 0 = 60 s.
 	Wall time.Duration
+	// StartWithin is how long a child may take until it answers the first time; 0 = 20 s.
+	StartWithin time.Duration
 	// OutputBytes of one render; 0 = 16 MiB.
 	OutputBytes int64
 	// MaxObjects of one bundle; 0 = 20,000.
@@ -38,6 +40,7 @@ func (o Options) withDefaults() Options {
 	o.MemoryBytes = or(o.MemoryBytes, 512<<20)
 	o.CPU = or(o.CPU, 30*time.Second)
 	o.Wall = or(o.Wall, 60*time.Second)
+	o.StartWithin = or(o.StartWithin, 20*time.Second)
 	o.OutputBytes = or(o.OutputBytes, 16<<20)
 	o.MaxObjects = or(o.MaxObjects, 20_000)
 	o.RendersPerWorker = or(o.RendersPerWorker, 200)

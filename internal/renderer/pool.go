@@ -18,8 +18,7 @@ import (
 
 // Pool renders in child processes that are kept warm, and remembers results.
 type Pool struct {
-	binary  string
-	args    []string
+	start   starting
 	files   bool
 	wall    time.Duration
 	idleFor time.Duration
@@ -50,14 +49,15 @@ func New(opts Options) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
+	limits := Limits{MemoryBytes: opts.MemoryBytes, CPU: opts.CPU, OutputBytes: opts.OutputBytes, MaxObjects: opts.MaxObjects, Renders: opts.RendersPerWorker}
 	alive, stop := context.WithCancel(context.Background())
 	return &Pool{
-		binary: binary, args: args, wall: opts.Wall, idleFor: opts.IdleFor,
-		limits: Limits{MemoryBytes: opts.MemoryBytes, CPU: opts.CPU, OutputBytes: opts.OutputBytes, MaxObjects: opts.MaxObjects, Renders: opts.RendersPerWorker},
-		slots:  make(chan struct{}, opts.Workers),
-		memo:   newMemo(opts.MemoBytes),
-		files:  opts.Files,
-		alive:  alive, stop: stop,
+		start: starting{binary: binary, args: args, limits: limits, within: opts.StartWithin},
+		wall:  opts.Wall, idleFor: opts.IdleFor, limits: limits,
+		slots: make(chan struct{}, opts.Workers),
+		memo:  newMemo(opts.MemoBytes),
+		files: opts.Files,
+		alive: alive, stop: stop,
 	}, nil
 }
 
@@ -111,15 +111,29 @@ func itemOf(in Inputs, resp response) content.Item {
 	}
 }
 
-// try renders on a worker. If a limit ends the child, the render is run once
-// more file by file, only to name the file.
+// try renders on a worker, or on a new one if a resting worker turns out to be
+// gone: what ended it had nothing to do with these inputs.
 func (p *Pool) try(in Inputs) (response, *manifest.Fault, error) {
-	ctx, cancel := context.WithTimeout(p.alive, p.wall)
-	defer cancel()
-	w, err := p.take(ctx)
+	w, err := p.take(p.alive)
 	if err != nil {
 		return response{}, nil, err
 	}
+	rested := w.rested
+	resp, fault, err := p.ask(w, in)
+	if err == nil || !rested || p.alive.Err() != nil {
+		return resp, fault, err
+	}
+	if w, err = p.start.worker(p.alive); err != nil {
+		return response{}, nil, err
+	}
+	return p.ask(w, in)
+}
+
+// ask has a worker render. If a limit ends the child, the render is run once
+// more file by file, only to name the file.
+func (p *Pool) ask(w *worker, in Inputs) (response, *manifest.Fault, error) {
+	ctx, cancel := context.WithTimeout(p.alive, p.wall)
+	defer cancel()
 	p.renders.Add(1)
 	resp, err := w.render(ctx, request{Inputs: in, Files: p.files})
 	if err == nil {
@@ -146,12 +160,12 @@ func (p *Pool) limitHit(ctx context.Context, w *worker) (string, bool) {
 
 // trace finds the file a limit is hit in; "" if it does not happen again.
 func (p *Pool) trace(in Inputs) string {
-	ctx, cancel := context.WithTimeout(p.alive, p.wall)
-	defer cancel()
-	w, err := startWorker(ctx, p.binary, p.args, p.limits)
+	w, err := p.start.worker(p.alive)
 	if err != nil {
 		return ""
 	}
+	ctx, cancel := context.WithTimeout(p.alive, p.wall)
+	defer cancel()
 	p.renders.Add(1)
 	if _, err := w.render(ctx, request{Inputs: in, Trace: true}); err == nil {
 		w.close()
@@ -171,7 +185,7 @@ func (p *Pool) take(ctx context.Context) (*worker, error) {
 		return r.worker, nil
 	}
 	p.mu.Unlock()
-	return startWorker(ctx, p.binary, p.args, p.limits)
+	return p.start.worker(ctx)
 }
 
 // rest keeps a worker for the next render, unless it has left.
@@ -185,6 +199,7 @@ func (p *Pool) rest(w *worker) {
 		w.close()
 		return
 	}
+	w.rested = true
 	r := &resting{worker: w}
 	r.dismissal = time.AfterFunc(p.idleFor, func() { p.dismiss(r) })
 	p.idle = append(p.idle, r)

@@ -75,6 +75,21 @@ func TestAWorkerLeavesAfterWhatMayHaveChangedIt(t *testing.T) {
 	}
 }
 
+func TestAPanicCostsTheWorker(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault *manifest.Fault
+		want  bool
+	}{
+		"a mistake": {manifest.NewFault("a.yaml", 1, manifest.RenderFailed, "wrong"), false},
+		"a panic":   {manifest.NewPanic("a.yaml", manifest.RenderFailed, "it gave up"), true},
+		"a limit":   {manifest.NewFault("a.yaml", 1, manifest.LimitExceeded, "too much"), true},
+	} {
+		if got := renderer.Spent(c.fault); got != c.want {
+			t.Errorf("%s: got %v, want %v", name, got, c.want)
+		}
+	}
+}
+
 // A kept child must not say of a bundle what it learnt from the one before.
 func TestWhatFailedLeavesTheNextBundleAlone(t *testing.T) {
 	pool := newPool(t, renderer.Options{Workers: 1, MemoBytes: -1})

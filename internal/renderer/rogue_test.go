@@ -42,7 +42,7 @@ func TestARogueChildIsKeptAtArmsLength(t *testing.T) {
 			}
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			pool := newPool(t, renderer.Options{Binary: path, Workers: 1, Wall: 2 * time.Second})
+			pool := newPool(t, renderer.Options{Binary: path, Workers: 1, Wall: 2 * time.Second, StartWithin: time.Second})
 			_, err := pool.Render(context.Background(), rawInputs(file("a.yaml", configMap("a"))))
 			runtime.ReadMemStats(&after)
 

@@ -25,36 +25,8 @@ type worker struct {
 	limits      Limits
 	confinement Confinement
 	served      int
-}
-
-// startWorker starts a child and greets it. The child leaves when its stdin
-// closes, so it never outlives this process by more than one render.
-func startWorker(ctx context.Context, binary string, args []string, limits Limits) (*worker, error) {
-	w := &worker{cmd: exec.Command(binary, args...), stderr: &stderr{}, limits: limits}
-	w.cmd.Env = []string{}
-	w.cmd.Dir = "/"
-	w.cmd.Stderr = w.stderr
-	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	stdin, err := w.cmd.StdinPipe()
-	if err != nil {
-		return nil, fmt.Errorf("start render process: %w", err)
-	}
-	stdout, err := w.cmd.StdoutPipe()
-	if err != nil {
-		return nil, fmt.Errorf("start render process: %w", err)
-	}
-	w.stdin, w.stdout = stdin, bufio.NewReaderSize(stdout, 64<<10)
-	if err := w.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start render process %s: %w", binary, err)
-	}
-	var answer helloAnswer
-	greet := func() error { return writeFrame(w.stdin, hello{Limits: limits}) }
-	if err := w.exchange(ctx, greet, &answer, 4<<10); err != nil {
-		detail := manifest.Clean(w.stderr.String())
-		return nil, fmt.Errorf("greet render process %s: %w (it said %q)", binary, err, detail)
-	}
-	w.confinement = answer.Confinement
-	return w, nil
+	// rested says that it has waited for work since it was started.
+	rested bool
 }
 
 // exchange sends and reads one frame; when ctx ends first, or anything goes
