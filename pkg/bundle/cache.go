@@ -23,8 +23,10 @@ type outcome struct {
 	problems []Problem
 	// unsupported is set of a bundle that is read and not deployed.
 	unsupported []string
-	broken      bool
-	unnamed     bool
+	// needs are the bundles that it waits for.
+	needs   []need
+	broken  bool
+	unnamed bool
 }
 
 // working is a Cache in the hands of one Load: what it touches survives.

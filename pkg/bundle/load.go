@@ -10,7 +10,7 @@ func Load(t Tree, r Repo) Result {
 		l.live[identity] = name
 	}
 	// (1) which directories are bundles (2) read those that changed
-	// (3) names must be unique (4) what was live where something is broken stays.
+	// (3) names must be unique, and nobody waits for himself (4) what was live where something is broken stays.
 	l.judgeRepo()
 	candidates := l.discover()
 	l.result.Bundles = make([]Bundle, 0, len(candidates))
@@ -18,6 +18,7 @@ func Load(t Tree, r Repo) Result {
 		l.read(c)
 	}
 	l.refuseDuplicates()
+	l.refuseCycles()
 	l.result.keepLive(l.repo.LivePaths, l.brokenPaths)
 	r.Cache.finish(l.cache)
 	return l.sorted()
@@ -46,6 +47,8 @@ type loader struct {
 	brokenPaths []string
 	// claims are the names of broken bundles, as far as they are certain.
 	claims []claim
+	// dependents are the bundles that wait for others.
+	dependents []dependent
 }
 
 func (l *loader) problem(p Problem) { l.result.Problems = append(l.result.Problems, p) }
@@ -88,12 +91,14 @@ func (l *loader) read(c candidate) {
 		l.breaks(c, out)
 		return
 	}
+	l.notice(b.Name, c.dir, out)
 	b.Identity = id
 	l.result.Problems = append(l.result.Problems, out.problems...)
 	l.result.Bundles = append(l.result.Bundles, b)
 }
 
 func (l *loader) addUnchanged(c candidate, id, name string, known outcome) {
+	l.notice(name, c.dir, known)
 	l.result.Problems = append(l.result.Problems, known.problems...)
 	l.result.Bundles = append(l.result.Bundles, Bundle{
 		Name: name, Path: c.dir, OptionsFile: c.options, Identity: id, Unchanged: true, Labels: known.labels, Kind: known.kind,
@@ -103,6 +108,7 @@ func (l *loader) addUnchanged(c candidate, id, name string, known outcome) {
 // addHeld adds a bundle that the last Load has read already and that Deployable
 // will take out: without this, each Load would read it again.
 func (l *loader) addHeld(c candidate, id string, known outcome) {
+	l.notice(known.name, c.dir, known)
 	l.result.Problems = append(l.result.Problems, known.problems...)
 	l.result.Bundles = append(l.result.Bundles, Bundle{
 		Name: known.name, Path: c.dir, OptionsFile: c.options, Identity: id, Labels: known.labels, Kind: known.kind, Unsupported: known.unsupported,
@@ -110,6 +116,7 @@ func (l *loader) addHeld(c candidate, id string, known outcome) {
 }
 
 func (l *loader) breaks(c candidate, out outcome) {
+	l.notice(out.name, c.dir, out)
 	l.result.Problems = append(l.result.Problems, out.problems...)
 	l.result.Broken = append(l.result.Broken, out.name)
 	l.brokenPaths = append(l.brokenPaths, c.dir)

@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"path"
 	"regexp"
@@ -69,7 +70,18 @@ func (r *reading) outcome(b Bundle, unnamed bool) outcome {
 	for i := range problems {
 		problems[i].Bundle = b.Name
 	}
-	return outcome{name: b.Name, nameAt: r.options.where["name"], labels: b.Labels, kind: b.Kind, problems: problems, broken: broken, unnamed: broken && unnamed, unsupported: b.Unsupported}
+	return outcome{
+		name: b.Name, nameAt: r.options.where["name"], labels: b.Labels, kind: b.Kind, needs: r.needs(),
+		problems: problems, broken: broken, unnamed: broken && unnamed, unsupported: b.Unsupported,
+	}
+}
+
+func (r *reading) needs() []need {
+	var needs []need
+	for i, d := range r.options.DependsOn {
+		needs = append(needs, need{Dependency: d, at: r.at(fmt.Sprintf("dependsOn[%d]", i))})
+	}
+	return needs
 }
 
 func (r *reading) optionsPath() string { return path.Join(r.c.dir, r.c.options) }
