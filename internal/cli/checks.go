@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 
@@ -42,6 +43,9 @@ func (f *fleet) drafts() iter.Seq[piece] {
 		for _, b := range f.byName() {
 			for _, d := range draftsOf(b) {
 				d.cluster = cluster
+				if d.parsed {
+					d.Context = &targets.Context{ClusterNamespace: cluster.Workspace, ClusterName: cluster.Name}
+				}
 				if !yield(piece{b, d}) {
 					return
 				}
@@ -55,11 +59,18 @@ func (f *fleet) drafts() iter.Seq[piece] {
 func draftsOf(b *bundle.Bundle) []decision {
 	var drafts []decision
 	add := func(o v1alpha1.BundleOptions, where bundle.Position, tentative bool) {
-		drafts = append(drafts, decision{
-			Match:     targets.Match{Matched: true, Options: o, Where: where},
-			draft:     true,
-			tentative: tentative || renderer.NeedsContext(b.Files, o) || asksCluster(b.Files),
-		})
+		d := decision{Match: targets.Match{Matched: true, Options: o, Where: where}, draft: true}
+		templated := renderer.NeedsContext(b.Files, o)
+		if templated {
+			parsed := d
+			parsed.parsed = true
+			drafts = append(drafts, parsed)
+		}
+		if templated && o.Helm != nil && len(o.Helm.TemplateValues) > 0 {
+			return // they are never rendered without a cluster
+		}
+		d.tentative = tentative || templated || asksCluster(b.Files)
+		drafts = append(drafts, d)
 	}
 	customizations := b.Spec.TargetCustomizations
 	add(b.Spec.BundleOptions, bundle.Position{}, len(customizations) > 0)
@@ -91,12 +102,17 @@ type checks struct {
 	// clusters that a problem was found on, by its place in found.
 	clusters [][]string
 	known    map[v1alpha1.Problem]int
+	// guesses are faults of drafts that a cluster may cure, by bundle.
+	guesses map[string][]v1alpha1.Problem
 }
 
 // take adds what was found in one piece.
 func (c *checks) take(m made) error {
 	var other *elsewhere
 	var remote *chartElsewhere
+	if !m.decision.draft {
+		delete(c.guesses, m.bundle.Name) // here is what a cluster really gets
+	}
 	switch {
 	case errors.As(m.err, &other):
 		c.add(decidedWarning(m, other), "")
@@ -108,7 +124,12 @@ func (c *checks) take(m made) error {
 		for _, p := range volatileWarnings(m.bundle, m.item) {
 			c.add(p, "")
 		}
-	case m.decision.tentative:
+	case m.decision.parsed:
+		if unreadableTemplate(m) || unparsed(m) {
+			c.add(problemIn(m.bundle, m.decision, m.err), "")
+		}
+	case m.decision.tentative && !unparsed(m):
+		c.guess(problemIn(m.bundle, m.decision, m.err))
 	case m.decision.draft:
 		c.add(problemIn(m.bundle, m.decision, m.err), "")
 	default:
@@ -132,8 +153,23 @@ func (c *checks) add(p v1alpha1.Problem, cluster string) {
 	}
 }
 
+// guess keeps a fault until clusters show whether it is one.
+func (c *checks) guess(p v1alpha1.Problem) {
+	if c.guesses == nil {
+		c.guesses = map[string][]v1alpha1.Problem{}
+	}
+	p.Severity, p.Message = bundle.Warning, "fails without a known cluster: "+p.Message
+	p.Suggestion = "--inventory FILE shows whether your clusters have what it takes"
+	c.guesses[p.Bundle] = append(c.guesses[p.Bundle], p)
+}
+
 // problems of many clusters are one problem each.
 func (c *checks) problems() []v1alpha1.Problem {
+	for _, name := range slices.Sorted(maps.Keys(c.guesses)) {
+		for _, p := range c.guesses[name] {
+			c.add(p, "")
+		}
+	}
 	for i, names := range c.clusters {
 		switch len(names) {
 		case 0:
