@@ -53,7 +53,7 @@ func isHidden(name string) bool { return strings.HasPrefix(name, ".") }
 // cache knows are not listed.
 func (l *loader) shapeOf(dir string, depth int) (shape, error) {
 	if depth > maxDepth {
-		return shape{}, fmt.Errorf("list %s: more than %d directories deep", dir, maxDepth)
+		return shape{}, fmt.Errorf("list %s: %w", dir, errTooDeep)
 	}
 	hash, err := l.hash(dir)
 	if err != nil {
@@ -153,7 +153,8 @@ func (l *loader) discoverPattern(pattern string) []candidate {
 	}
 	dirs, err := l.globDirs(clean)
 	if err != nil {
-		l.unknown(CodeInvalidPath, fmt.Sprintf("paths: %q: %v", pattern, err))
+		l.result.Unknown = true
+		l.problem(badPath(pattern, err))
 		return nil
 	}
 	if len(dirs) == 0 {
@@ -162,20 +163,29 @@ func (l *loader) discoverPattern(pattern string) []candidate {
 		return nil
 	}
 	var found []candidate
-	unreadable := false
+	inDoubt := false
 	for _, dir := range dirs {
 		s, err := l.shapeOf(dir, 0)
 		if err != nil {
-			l.unknownAt(dir, CodeUnreadable, err.Error())
-			unreadable = true
+			l.result.Unknown = true
+			l.problem(unreadable(dir, err))
+			inDoubt = true
 			continue
 		}
 		found = append(found, l.fromShape(dir, s)...)
 	}
-	if len(found) == 0 && !unreadable {
+	if len(found) == 0 && !inDoubt {
 		l.unknown(CodePathNotFound, fmt.Sprintf("paths: %q matches no directory that holds a bundle (fleet.yaml or YAML manifests)", pattern))
 	}
 	return found
+}
+
+// badPath tells a pattern that is none from a directory that cannot be read.
+func badPath(pattern string, err error) Problem {
+	if p := unreadable("", err); p.File != "" {
+		return p
+	}
+	return errorAt(Position{}, CodeInvalidPath, fmt.Sprintf("paths: %q: %v", pattern, err))
 }
 
 func (l *loader) fromShape(dir string, s shape) []candidate {

@@ -54,7 +54,7 @@ func (r *reading) readRules(name, dir string) ignoreRules {
 	}
 	data, err := readFile(r.tree, name, maxIgnoreBytes)
 	if err != nil {
-		p := errorAt(Position{File: name}, CodeUnreadable, "cannot be read: "+err.Error())
+		p := unreadable(name, err)
 		return ignoreRules{problem: &p}
 	}
 	rules := parseIgnore(dir, data)
@@ -69,8 +69,11 @@ func (r *reading) readRules(name, dir string) ignoreRules {
 func (r *reading) readDir(rel string, rules []ignoreRule, depth int, size *int) {
 	dir := path.Join(r.c.dir, rel)
 	entries, err := fs.ReadDir(r.tree, dir)
-	if err != nil || depth > maxDepth {
-		r.add(errorAt(Position{File: dir}, CodeUnreadable, fmt.Sprintf("cannot be listed (depth %d): %v", depth, err)))
+	if err == nil && depth > maxDepth {
+		err = errTooDeep
+	}
+	if err != nil {
+		r.add(unreadable(dir, err))
 		return
 	}
 	rules = append(slices.Clip(rules), r.rulesIn(dir)...)
@@ -107,7 +110,7 @@ func (r *reading) readEntry(e fs.DirEntry, rel string, rules []ignoreRule, depth
 func (r *reading) ownsDir(dir string) bool {
 	s, err := r.shapeOf(dir, 0)
 	if err != nil {
-		r.add(errorAt(Position{File: dir}, CodeUnreadable, err.Error()))
+		r.add(unreadable(dir, err))
 		return false
 	}
 	return s.options == ""
@@ -116,7 +119,9 @@ func (r *reading) ownsDir(dir string) bool {
 func (r *reading) readOne(name, rel string, size *int) {
 	data, err := readFile(r.tree, name, maxFileBytes)
 	if err != nil {
-		r.add(errorAt(Position{File: name}, CodeUnreadable, "cannot be read: "+err.Error()))
+		if name != r.optionsPath() { // readOptions has said so
+			r.add(unreadable(name, err))
+		}
 		return
 	}
 	*size += len(data)

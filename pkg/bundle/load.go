@@ -55,13 +55,8 @@ func (l *loader) problem(p Problem) { l.result.Problems = append(l.result.Proble
 
 // unknown reports a fault that leaves the set of bundles in doubt.
 func (l *loader) unknown(code, message string) {
-	l.unknownAt("", code, message)
-}
-
-// unknownAt is unknown with the directory that raises the doubt.
-func (l *loader) unknownAt(dir, code, message string) {
 	l.result.Unknown = true
-	l.problem(Problem{File: dir, Severity: Error, Code: code, Message: message})
+	l.problem(Problem{Severity: Error, Code: code, Message: message})
 }
 
 // read adds one candidate to the result: unchanged, read, or broken.
@@ -69,7 +64,7 @@ func (l *loader) read(c candidate) {
 	id, err := l.identify(c)
 	if err != nil {
 		l.breaks(c, outcome{name: l.computedName(c), broken: true, unnamed: true, problems: []Problem{
-			errorAt(Position{File: c.dir}, CodeUnreadable, "cannot be read: "+err.Error())}})
+			unreadable(c.dir, err)}})
 		return
 	}
 	known, seen := l.cache.outcome(id)

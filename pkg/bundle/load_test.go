@@ -286,7 +286,7 @@ func TestLargeFilesAreRefused(t *testing.T) {
 		"manifest": files("a.yaml", large), "options": files("fleet.yaml", large[:2<<20], "a.yaml", configMap),
 	} {
 		r := load(tree, v1alpha1.GitRepoSpec{})
-		if len(r.Bundles) != 0 || !slices.Contains(codes(r), bundle.CodeUnreadable) {
+		if len(r.Bundles) != 0 || !slices.Contains(codes(r), bundle.CodeTooLarge) {
 			t.Errorf("%s: %v", name, codes(r))
 		}
 	}

@@ -2,10 +2,13 @@ package bundle
 
 import (
 	"cmp"
+	"errors"
+	"io/fs"
 	"slices"
 )
 
 // Codes of problems. They are stable: people grep and suppress by them.
+// Unreadable is no fault of what is in the files: they could not be read.
 const (
 	CodePathNotFound    = "PathNotFound"
 	CodeInvalidPath     = "InvalidPath"
@@ -39,6 +42,18 @@ func warningAt(pos Position, code, message string) Problem {
 	p := errorAt(pos, code, message)
 	p.Severity = Warning
 	return p
+}
+
+// unreadable reports what the file system, or a bound on what is read of it, did
+// not let through. Where the error names a path itself, that is the file.
+func unreadable(file string, err error) Problem {
+	if errors.Is(err, errTooLarge) || errors.Is(err, errTooDeep) {
+		return errorAt(Position{File: file}, CodeTooLarge, "cannot be read: "+err.Error())
+	}
+	if at, ok := errors.AsType[*fs.PathError](err); ok && fs.ValidPath(at.Path) {
+		return errorAt(Position{File: at.Path}, CodeUnreadable, "cannot be read: "+at.Err.Error())
+	}
+	return errorAt(Position{File: file}, CodeUnreadable, "cannot be read: "+err.Error())
 }
 
 func hasError(problems []Problem) bool {

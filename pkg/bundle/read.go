@@ -109,7 +109,7 @@ func (r *reading) readOptions() bool {
 	}
 	data, err := readFile(r.tree, file, maxOptionsBytes)
 	if err != nil {
-		r.add(errorAt(Position{File: file}, CodeUnreadable, "cannot be read: "+err.Error()))
+		r.add(unreadable(file, err))
 		return true
 	}
 	r.options = decodeOptions(file, data)

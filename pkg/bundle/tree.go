@@ -32,6 +32,7 @@ const (
 
 var (
 	errTooLarge  = errors.New("file is too large")
+	errTooDeep   = fmt.Errorf("more than %d directories deep", maxDepth)
 	errIrregular = errors.New("neither a file nor a directory")
 )
 
@@ -88,7 +89,7 @@ func (t *dirTree) hashLocked(name string, depth int) (string, error) {
 		return h, nil
 	}
 	if depth > maxDepth {
-		return "", fmt.Errorf("hash %s: more than %d directories deep", name, maxDepth)
+		return "", fmt.Errorf("hash %s: %w", name, errTooDeep)
 	}
 	info, err := fs.Lstat(t.FS, name)
 	if err != nil {
