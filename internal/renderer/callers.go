@@ -1,6 +1,7 @@
 package renderer
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"text/template/parse"
@@ -168,9 +169,9 @@ func (c *callers) named(name string) *text {
 	if !strings.HasPrefix(name, "/") || !strings.Contains(name, ".") {
 		return nil
 	}
-	for file, t := range c.byFile {
+	for _, file := range slices.Sorted(maps.Keys(c.byFile)) {
 		if strings.HasSuffix(file, "templates"+name) {
-			return t
+			return c.byFile[file]
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package renderer
 
 import (
+	"slices"
 	"time"
 
 	"github.com/muster-dev/muster/pkg/bundle/manifest"
@@ -46,6 +47,12 @@ func OfFailure(f Facts) map[string]string { return ofFailure(nil, f) }
 
 // Spent tells whether a fault costs the child that told of it.
 var Spent = spent
+
+// Differing are pointers to what differs between two decoded objects.
+func Differing(a, b any) []string { return slices.Sorted(slices.Values(differing("", a, b, nil))) }
+
+// Keepable tells whether the agent can keep what lives at a pointer.
+var Keepable = keepable
 
 // MainFile is blamed for a limit that is hit only once.
 var MainFile = mainFile

@@ -70,7 +70,7 @@ func (j job) run() (rendered, error) {
 		if err := j.checkNames(first, again); err != nil {
 			return done, err
 		}
-		if err := markVolatile(first, again); err != nil {
+		if err := j.markVolatile(first, again); err != nil {
 			return done, err
 		}
 	}
