@@ -13,7 +13,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/muster-dev/muster/internal/renderer"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
@@ -38,6 +37,7 @@ type Deployer struct {
 	rollouts Latest[*v1alpha1.Rollout]
 	locks    keyedLocks
 	factBook factBook
+	retries  retries
 }
 
 // Desired is a bundle as it shall be.
@@ -169,38 +169,8 @@ func (d *Deployer) commit(ctx context.Context, w *work) error {
 	if err := d.commitRollout(ctx, w); err != nil {
 		return err
 	}
+	d.retries.note(w.key(), d.now(), w.outcomes)
 	d.Composer.Observe(ctx, w.rollout, w.bundle)
-	return nil
-}
-
-func (d *Deployer) commitBundle(ctx context.Context, w *work) error {
-	want := w.desired.Bundle
-	if w.bundle == nil {
-		b := want.DeepCopy()
-		controllerutil.AddFinalizer(b, v1alpha1.Finalizer)
-		if err := d.Client.Create(ctx, b); err != nil {
-			return fmt.Errorf("create Bundle %s: %w", w.key(), err)
-		}
-		d.bundles.Wrote(b)
-		w.bundle = b
-		return nil
-	}
-	b := w.bundle.DeepCopy()
-	b.Spec = want.Spec
-	b.Labels = want.Labels
-	if b.DeletionTimestamp.IsZero() {
-		controllerutil.AddFinalizer(b, v1alpha1.Finalizer)
-	}
-	if equality.Semantic.DeepEqual(b.Spec, w.bundle.Spec) && equality.Semantic.DeepEqual(b.Labels, w.bundle.Labels) &&
-		equality.Semantic.DeepEqual(b.Finalizers, w.bundle.Finalizers) {
-		return nil
-	}
-	if err := d.Client.Update(ctx, b); err != nil {
-		d.bundles.Forget(client.ObjectKeyFromObject(b))
-		return fmt.Errorf("update Bundle %s: %w", w.key(), err)
-	}
-	d.bundles.Wrote(b)
-	w.bundle = b
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"hash"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/muster-dev/muster/internal/renderer"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
@@ -112,10 +113,10 @@ func factsDigest(f renderer.Facts) string {
 func (w *work) kindOf(r row) bundle.Kind { return bundle.KindOf(w.inputs.Files, r.Options) }
 
 // unchanged tells whether the stored rollout already says what this would say.
-func (w *work) unchanged() bool {
+func (w *work) unchanged(now time.Time) bool {
 	r := w.rollout
 	if r == nil || w.bundle == nil || r.Spec.UID != string(w.bundle.UID) ||
-		r.Status.BundleGeneration != w.bundle.Generation || r.Status.Removing || !w.sameInputs() {
+		r.Status.BundleGeneration != w.bundle.Generation || r.Status.Removing || !w.sameInputs(now) {
 		return false
 	}
 	w.approve = w.bundle.Annotations[v1alpha1.AnnotationApprove]
@@ -128,12 +129,14 @@ func (w *work) unchanged() bool {
 }
 
 // sameInputs tells whether matching and rendering would give what is stored.
-func (w *work) sameInputs() bool {
+func (w *work) sameInputs(now time.Time) bool {
 	switch w.rollout.Status.ObservedInputs {
 	case w.observed:
 		return w.answersHold()
 	case w.observedBy(w.failureKey), w.observedBy(w.factsKey):
 		return true
+	case w.observedBy(w.failureKey) + againMark:
+		return !w.retry.due(now)
 	}
 	return false
 }
@@ -168,16 +171,25 @@ func (w *work) fits(v Variant, r row) bool {
 }
 
 // conclusion is what the rollout shall say was observed. While something does
-// not render, other facts have it tried again.
+// not render, other facts have it tried again, or time alone.
 func (w *work) conclusion() string {
-	failed := map[string]bool{}
+	failed := map[string]error{}
 	for _, o := range w.outcomes {
-		failed[o.Cluster] = o.Err != nil
+		failed[o.Cluster] = o.Err
 	}
+	fails, again := false, ""
 	for _, r := range w.rows {
-		if r.Err == nil && failed[r.cluster()] {
-			return w.observedBy(w.failureKey)
+		err := failed[r.cluster()]
+		if r.Err != nil || err == nil {
+			continue
 		}
+		fails = true
+		if passes(err) {
+			again = againMark
+		}
+	}
+	if fails {
+		return w.observedBy(w.failureKey) + again
 	}
 	return w.observed
 }

@@ -31,7 +31,9 @@ type PlanInput struct {
 	// Generation and Previous are what is stored.
 	Generation int64
 	Previous   Wants
-	Outcomes   []Outcome
+	// NewFiles says that Previous was rendered from other files or another spec.
+	NewFiles bool
+	Outcomes []Outcome
 }
 
 // Planned is a bundle's next wants, before guards.
@@ -41,6 +43,12 @@ type Planned struct {
 	// Left are clusters that do not match any more.
 	Left []string
 	Wake time.Time
+}
+
+// kept is the want of a cluster that keeps what it has.
+func (in PlanInput) kept(old Want) Want {
+	old.Stale = old.Stale || in.NewFiles
+	return old
 }
 
 // PlanWants decides what every cluster shall run. A cluster with an error keeps
@@ -56,7 +64,7 @@ func PlanWants(now time.Time, in PlanInput) Planned {
 		old, oldWant, had := in.Previous.VariantOf(o.Cluster)
 		switch {
 		case o.Err != nil && had:
-			proposals[o.Cluster] = builtWant{old, Want{Generation: oldWant.Generation, Retain: oldWant.Retain}}
+			proposals[o.Cluster] = builtWant{old, in.kept(oldWant)}
 		case o.Err != nil || o.Variant.Content == "":
 			continue
 		case had && old.Identity == o.Variant.Identity:
@@ -82,7 +90,7 @@ func PlanWants(now time.Time, in PlanInput) Planned {
 	}
 	for _, h := range plan.Held {
 		if old, w, had := in.Previous.VariantOf(h.Cluster); had {
-			b.set(h.Cluster, old, w)
+			b.set(h.Cluster, old, in.kept(w))
 		}
 	}
 	for _, cluster := range sortedClusters(in.Previous) {

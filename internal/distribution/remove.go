@@ -190,6 +190,7 @@ func (d *Deployer) RolloutGone(workspace, name string) {
 // Forget drops what is remembered of a bundle that was deleted.
 func (d *Deployer) Forget(workspace, name string) {
 	d.HubObjects.use(workspace+"/"+name, nil)
+	d.retries.forget(workspace + "/" + name)
 	d.bundles.Forget(client.ObjectKey{Namespace: workspace, Name: name})
 	d.rollouts.Forget(client.ObjectKey{Namespace: d.Namespace, Name: MachineName(workspace, name)})
 }

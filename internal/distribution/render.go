@@ -1,6 +1,7 @@
 package distribution
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -137,20 +138,22 @@ func (w *work) shareStored(byKey map[string]*draws) {
 	if !w.sameFiles() {
 		return
 	}
-	for _, v := range w.previous.Variants {
-		if g := byKey[v.Options]; g != nil && !v.Volatile() {
+	current := w.previous.current()
+	for i, v := range w.previous.Variants {
+		if g := byKey[v.Options]; g != nil && !v.Volatile() && current[i] {
 			g.shared = append(g.shared, drawn{variant: v, answers: v.Answers})
 		}
 	}
 }
 
-// renderKey renders for the rows of one key, in order of their clusters, so
-// that who shares with whom never depends on what is faster.
+// renderKey renders for the rows of one key, in a fixed order, so that who
+// shares with whom never depends on what is faster.
 func (d *Deployer) renderKey(ctx context.Context, w *work, g *draws) error {
 	g.outcomes = make([]Outcome, len(g.rows))
-	for i, r := range g.rows {
+	for _, i := range w.order(g) {
+		r := g.rows[i]
 		g.outcomes[i].Cluster = r.cluster()
-		if v, _, had := w.previous.VariantOf(r.cluster()); had && w.sameFiles() && w.fits(v, r) {
+		if v, want, had := w.previous.VariantOf(r.cluster()); had && !want.Stale && w.sameFiles() && w.fits(v, r) {
 			g.outcomes[i].Variant = v
 			continue
 		}
@@ -203,8 +206,9 @@ func (d *Deployer) renderAlone(ctx context.Context, w *work, g *draws) error {
 	return group.Wait()
 }
 
-// renderRow renders for a row, for its cluster alone if that is named. An
-// error says that rendering could not be tried.
+// renderRow renders for a row, for its cluster alone if that is named. What
+// could not be tried for one row is not tried for the others of its key now; an
+// error says that there is no time left.
 func (d *Deployer) renderRow(ctx context.Context, w *work, r row, cluster string) (drawn, error) {
 	facts := w.facts[r.cluster()]
 	in := renderer.Inputs{
@@ -219,6 +223,9 @@ func (d *Deployer) renderRow(ctx context.Context, w *work, r row, cluster string
 	if errors.As(err, &problem) {
 		return failedDraw(in, problem), nil
 	}
+	if err != nil && ctx.Err() == nil {
+		return drawn{problem: &untried{words: cmp.Or(w.retry.words, err.Error())}}, nil
+	}
 	if err != nil {
 		return drawn{}, err
 	}
@@ -227,12 +234,12 @@ func (d *Deployer) renderRow(ctx context.Context, w *work, r row, cluster string
 	return drawn{variant: variant, answers: item.Answers}, err
 }
 
-// failedDraw is a render that did not succeed. Whether another cluster's facts
-// would have helped is not known, but a limit that was hit once is not tried
-// for every cluster.
+// failedDraw is a render that did not succeed. Where it is not known what had
+// been asked by then, other facts might help; but a limit that was hit once is
+// not tried for every cluster.
 func failedDraw(in renderer.Inputs, problem *renderer.Problem) drawn {
-	failed := drawn{problem: problem}
-	if in.Kind == bundle.KindHelm && !problem.IsLimit() {
+	failed := drawn{problem: problem, answers: problem.Answers}
+	if in.Kind == bundle.KindHelm && problem.Answers == nil && !problem.IsLimit() {
 		failed.facts = factsDigest(in.Facts)
 	}
 	return failed

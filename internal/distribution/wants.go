@@ -50,6 +50,9 @@ type Want struct {
 	Generation int64 `json:"g"`
 	// Retain keeps objects that left the manifests, until a loss is approved.
 	Retain bool `json:"r,omitempty"`
+	// Stale says that the variant was rendered from other files than the bundle has now: the row had an
+	// error since, and what runs is not what a render would give.
+	Stale bool `json:"s,omitempty"`
 }
 
 // kin is equal for variants that hold the same objects and differ at most in
@@ -71,6 +74,27 @@ func (w Wants) VariantOf(cluster string) (Variant, Want, bool) {
 		return Variant{}, Want{}, false
 	}
 	return w.Variants[want.Variant], want, true
+}
+
+// current are the variants, by number, that were rendered from the files that the bundle has now.
+func (w Wants) current() map[int]bool {
+	current := map[int]bool{}
+	for _, want := range w.Clusters {
+		if !want.Stale {
+			current[want.Variant] = true
+		}
+	}
+	return current
+}
+
+// stale tells whether any cluster runs what was rendered from older files.
+func (w Wants) stale() bool {
+	for _, want := range w.Clusters {
+		if want.Stale {
+			return true
+		}
+	}
+	return false
 }
 
 // Contents lists the content ids that any cluster wants, sorted.

@@ -29,6 +29,7 @@ type work struct {
 	files    string         // names the files and the spec
 	observed string
 	approve  string
+	retry    retry // what is due to be tried again, if the rollout waits
 
 	outcomes []Outcome // sorted by cluster
 	// receivers of the same change take objects over from this bundle, by workspace/name.
@@ -44,7 +45,7 @@ func (w *work) key() string { return w.desired.Key() }
 // prepare gathers one bundle, and returns nil when everything that its wants
 // depend on is as it was.
 func (d *Deployer) prepare(ctx context.Context, f *fleet, one Desired) (*work, error) {
-	w := &work{desired: one, facts: f.facts, classes: f.classes}
+	w := &work{desired: one, facts: f.facts, classes: f.classes, retry: d.retries.of(one.Key())}
 	var err error
 	if w.bundle, err = d.bundle(ctx, keyOf(one.Bundle)); err != nil {
 		return nil, err
@@ -79,7 +80,7 @@ func (d *Deployer) prepare(ctx context.Context, f *fleet, one Desired) (*work, e
 	if err := w.observe(); err != nil {
 		return nil, err
 	}
-	if w.unchanged() {
+	if w.unchanged(d.now()) {
 		d.Composer.CatchUp(ctx, w.rollout, w.bundle)
 		return nil, nil
 	}
@@ -141,7 +142,7 @@ func inputsByHand(b *v1alpha1.Bundle) (Inputs, error) {
 // result into the work's status.
 func (d *Deployer) decide(ctx context.Context, f *fleet, w *work, others *owners) error {
 	planned := PlanWants(d.now(), PlanInput{
-		Strategy: rollout.Strategy{All: true}, Generation: d.generation(w), Previous: w.previous, Outcomes: w.outcomes,
+		Strategy: rollout.Strategy{All: true}, Generation: d.generation(w), Previous: w.previous, NewFiles: !w.sameFiles(), Outcomes: w.outcomes,
 	})
 	w.wants = planned.Wants
 	baseline, baselineID, err := d.baseline(ctx, w)
@@ -219,11 +220,12 @@ func (d *Deployer) guard(ctx context.Context, w *work, loss Loss, planned Planne
 }
 
 // ownAct tells whether a person's own act is all there is to judge: not if the
-// stored Bundle holds something from Git that its Rollout has not followed yet.
+// stored Bundle holds something from Git that its Rollout has not followed yet,
+// on some cluster or on all.
 func (w *work) ownAct() bool {
 	interrupted := w.bundle != nil && w.bundle.Spec.Source != nil && w.rollout != nil &&
 		w.rollout.Status.BundleGeneration != w.bundle.Generation
-	return w.desired.OwnAct && !interrupted
+	return w.desired.OwnAct && !interrupted && !w.previous.stale()
 }
 
 func leftOf(before, after Wants) []string {

@@ -61,7 +61,10 @@ func (c *Controller) reconcile(ctx context.Context, key string) (time.Duration, 
 	if !b.DeletionTimestamp.IsZero() {
 		return c.remove(ctx, &b)
 	}
-	return 0, c.deploy(ctx, &b)
+	if err := c.deploy(ctx, &b); err != nil {
+		return 0, err
+	}
+	return c.deployer.Again(key), nil
 }
 
 // deploy brings a stored bundle up to date. What changes here is a label, a

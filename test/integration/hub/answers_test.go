@@ -243,6 +243,12 @@ func TestAnUpgradeOfAChartRendersForEachClusterAndACommentForNone(t *testing.T) 
 	}
 }
 
+// templated gives every cluster options of its own.
+func templated(d distribution.Desired) distribution.Desired {
+	d.Bundle.Spec.Helm = &v1alpha1.HelmOptions{Values: &apiextensionsv1.JSON{Raw: []byte(`{"name":"${ .ClusterName }"}`)}}
+	return d
+}
+
 // Clusters with different options are rendered side by side, and each gets its own.
 func TestDifferentOptionsOfOneBundleAreRenderedSideBySide(t *testing.T) {
 	w := newWorld(t)
@@ -261,9 +267,7 @@ func TestDifferentOptionsOfOneBundleAreRenderedSideBySide(t *testing.T) {
 			t.Error("one render waits for the other")
 		}
 	}
-	d := chart(w.fromGit("app", "ConfigMap/one"))
-	d.Bundle.Spec.Helm = &v1alpha1.HelmOptions{Values: &apiextensionsv1.JSON{Raw: []byte(`{"name":"${ .ClusterName }"}`)}}
-	h.deploy(d)
+	h.deploy(templated(chart(w.fromGit("app", "ConfigMap/one"))))
 	h.wantRenders(8)
 	for _, name := range names {
 		if got, want := h.shown(name, "context"), fmt.Sprintf("%q", name); got != want {

@@ -37,7 +37,7 @@ func TestADeployWritesWhatChangedAndNothingElse(t *testing.T) {
 	h.deploy(w.fromGit("app", "ConfigMap/one=edited", "ConfigMap/two"))
 	h.redeploy("app")
 	w.wantSays("a", "app@2")
-	wantWrites(t, h, "POST secrets", "PUT assignments", "PUT bundles", "PUT rollouts")
+	wantWrites(t, h, "PATCH bundles", "POST secrets", "PUT assignments", "PUT rollouts")
 }
 
 func TestARestartedHubWritesNothing(t *testing.T) {

@@ -218,9 +218,10 @@ type hub struct {
 	deployer  *distribution.Deployer
 	clock     *testingclock.FakePassiveClock
 	rendered  atomic.Int64
-	rendering func()              // called in every render, if set
-	archives  map[string][]string // objects of fetched charts, by the archive's digest
-	status    *status.Controller  // told of what changes, if there is one
+	rendering func()                      // called in every render, if set
+	failing   func(renderer.Inputs) error // why a render has no result, if set
+	archives  map[string][]string         // objects of fetched charts, by the archive's digest
+	status    *status.Controller          // told of what changes, if there is one
 
 	mu    sync.Mutex // guards dirty
 	dirty map[string]bool
@@ -521,6 +522,11 @@ func (h *hub) render(_ context.Context, in renderer.Inputs) (content.Item, error
 	n := h.rendered.Add(1)
 	if h.rendering != nil {
 		h.rendering()
+	}
+	if h.failing != nil {
+		if err := h.failing(in); err != nil {
+			return content.Item{}, err
+		}
 	}
 	item := content.Item{Version: content.Version, Kind: content.KindManifests, Bundle: in.Bundle, Options: renderer.ContentOptions(in)}
 	for _, f := range in.Files {
