@@ -104,6 +104,7 @@ type checks struct {
 	known    map[v1alpha1.Problem]int
 	// guesses are faults of drafts that a cluster may cure, by bundle.
 	guesses map[string][]v1alpha1.Problem
+	held    holdings
 }
 
 // take adds what was found in one piece.
@@ -121,6 +122,9 @@ func (c *checks) take(m made) error {
 		p.Severity, p.Message, p.Suggestion = bundle.Warning, p.Message+", and was not rendered", c.howToFetch
 		c.add(p, "")
 	case m.err == nil:
+		if !m.decision.draft {
+			c.held.add(m)
+		}
 		for _, p := range volatileWarnings(m.bundle, m.item) {
 			c.add(p, "")
 		}
@@ -180,7 +184,7 @@ func (c *checks) problems() []v1alpha1.Problem {
 			p.Message = fmt.Sprintf("bundle %s on %d clusters (%s): %s", p.Bundle, len(names), shorten(names), p.Message)
 		}
 	}
-	return c.found
+	return append(c.found, c.held.problems()...)
 }
 
 // sortProblems puts them by place, whoever found them.

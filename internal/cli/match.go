@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/muster-dev/muster/pkg/bundle"
 	"github.com/muster-dev/muster/pkg/targets"
@@ -117,12 +118,9 @@ func (p pair) on(c targets.Cluster) pair {
 }
 
 // clusterName leaves the default workspace out.
-func (p pair) clusterName() string {
-	if p.Workspace == defaultWorkspace {
-		return p.Cluster
-	}
-	return p.Workspace + "/" + p.Cluster
-}
+func (p pair) clusterName() string { return shortCluster(p.Workspace + "/" + p.Cluster) }
+
+func shortCluster(key string) string { return strings.TrimPrefix(key, defaultWorkspace+"/") }
 
 func (p pair) answer() string {
 	switch {
