@@ -319,7 +319,7 @@ func TestValidateReturnsEveryProblemInOneRun(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s:%d %s", p.File, p.Line, p.Code))
 	}
 	want := []string{":0 PathNotFound", "a/fleet.yaml:1 UnknownKey", "a/fleet.yaml:2 NotSupported", "a/fleet.yaml:2 PathNotFound",
-		"a/x.yaml:1 InvalidObject", "a/x.yaml:1 InvalidObject", "a/x.yaml:1 InvalidObject", "b/y.yaml:2 InvalidYAML"}
+		"a/x.yaml:1 InvalidObject", "b/y.yaml:2 InvalidYAML"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("problems (-want +got):\n%s", diff)
 	}

@@ -75,7 +75,7 @@ func inCharts(dirs []string, file string) bool {
 // CheckManifest reports what in a YAML or JSON file is no Kubernetes object,
 // with file and line. Empty documents are fine.
 func CheckManifest(file string, data []byte) []Problem {
-	return checkYAML(file, data, func(n *yaml.Node) []Problem { return checkObject(file, n) })
+	return checkYAML(file, data, func(n *yaml.Node) []Problem { return checkDocument(file, n) })
 }
 
 // checkYAML parses a YAML or JSON file and has each document judged.
@@ -124,6 +124,26 @@ func checkJSON(file string, data []byte) *Problem {
 	return &p
 }
 
+// What is said of documents that are no objects at all.
+const (
+	noObject = ", not a Kubernetes object"
+	noKind   = "is not a Kubernetes object: apiVersion and kind are missing or no text"
+)
+
+// checkDocument is checkObject for what is not in a list: a document that is no
+// object at all is most often meant for something else.
+func checkDocument(file string, n *yaml.Node) []Problem {
+	problems := checkObject(file, n)
+	for i, p := range problems {
+		if len(problems) == 1 && p.Line == n.Line && (p.Message == noKind || strings.HasSuffix(p.Message, noObject)) {
+			problems[i].Suggestion = "is it a values file? name it in helm.valuesFiles, or list it in " + ignoreFile
+		}
+	}
+	return problems
+}
+
+func says(n *yaml.Node) bool { return n != nil && kindOf(n) == kindString && n.Value != "" }
+
 func checkObject(file string, n *yaml.Node) []Problem {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -133,15 +153,19 @@ func checkObject(file string, n *yaml.Node) []Problem {
 		return nil
 	}
 	if n.Kind != yaml.MappingNode {
-		return []Problem{errorAt(at, CodeInvalidObject, fmt.Sprintf("is %s, not a Kubernetes object", kindOf(n)))}
+		return []Problem{errorAt(at, CodeInvalidObject, fmt.Sprintf("is %s%s", kindOf(n), noObject))}
 	}
 	w := newWalker(file)
 	fields := map[string]*yaml.Node{}
 	w.pairs(n, "", func(k, v *yaml.Node) { fields[k.Value] = v })
-	for _, key := range []string{"apiVersion", "kind"} {
-		if v := fields[key]; v == nil || kindOf(v) != kindString || v.Value == "" {
-			w.report(n, CodeInvalidObject, "is not a Kubernetes object: %s is missing or no text", key)
-		}
+	switch hasVersion, hasKind := says(fields["apiVersion"]), says(fields["kind"]); {
+	case !hasVersion && !hasKind:
+		w.report(n, CodeInvalidObject, noKind)
+		return w.problems
+	case !hasVersion:
+		w.report(n, CodeInvalidObject, "is not a Kubernetes object: apiVersion is missing or no text")
+	case !hasKind:
+		w.report(n, CodeInvalidObject, "is not a Kubernetes object: kind is missing or no text")
 	}
 	if items := fields["items"]; items != nil && items.Kind == yaml.SequenceNode && fields["kind"] != nil && strings.HasSuffix(fields["kind"].Value, "List") {
 		for _, item := range items.Content {

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -179,10 +181,24 @@ func (w *walker) walkStruct(n *yaml.Node, t reflect.Type, key string) {
 	})
 }
 
+// inEntry matches what is said of one target.
+var inEntry = regexp.MustCompile(`^(targetCustomizations|targets|overrideTargets)\[[0-9]+\]$`)
+
+// ofTheWhole tells whether a key is one of the options file that no target has of its own.
+func ofTheWhole(w *walker, name string) bool {
+	_, isTop := w.fieldsOf(reflect.TypeFor[optionsFile]())[name]
+	_, perTarget := w.fieldsOf(reflect.TypeFor[v1alpha1.BundleOptions]())[name]
+	return isTop && !perTarget
+}
+
 func (w *walker) unknown(k *yaml.Node, key string, fields map[string]reflect.Type) {
 	before := len(w.problems)
 	if w.report(k, CodeUnknownKey, "unknown key %.80q in %s", k.Value, orRoot(key)); len(w.problems) == before {
 		return // there are too many already
+	}
+	if inEntry.MatchString(key) && ofTheWhole(w, k.Value) {
+		w.problems[before].Suggestion = k.Value + " belongs at the top of the file: it is of the bundle as a whole"
+		return
 	}
 	if s := nearest(k.Value, slices.Sorted(maps.Keys(fields))); s != "" {
 		w.problems[before].Suggestion = "did you mean " + s + "?"
