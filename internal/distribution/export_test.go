@@ -4,11 +4,12 @@ import "github.com/muster-dev/muster/internal/renderer"
 
 // What tests of this package look at beside its API.
 var (
-	Exceeds     = exceeds
-	MeasureLoss = measureLoss
-	FormatIndex = formatIndex
-	ParseIndex  = parseIndex
-	AsksLabels  = asksLabels
+	Exceeds       = exceeds
+	MeasureLoss   = measureLoss
+	FormatIndex   = formatIndex
+	ParseIndex    = parseIndex
+	AsksLabels    = asksLabels
+	MayReadLabels = mayReadLabels
 )
 
 // FactBook is factBook.

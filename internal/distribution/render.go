@@ -284,7 +284,13 @@ func (w *work) sourceItem(in renderer.Inputs, reason string) (content.Item, erro
 			return content.Item{}, fmt.Errorf("encode the context of bundle %s: %w", in.Bundle, err)
 		}
 	}
-	return content.Item{
+	item := content.Item{
 		Version: content.Version, Kind: content.KindSource, Bundle: in.Bundle, Options: renderer.ContentOptions(in), Source: &source,
-	}, nil
+	}
+	// What the cluster knows of itself it asks itself; its labels are known here only.
+	if in.Kind == bundle.KindHelm && w.readsLabels() {
+		source.Labels = in.Facts.Labels
+		item.Answers = map[string]string{questionLabels: in.Facts.Answer(questionLabels)}
+	}
+	return item, nil
 }

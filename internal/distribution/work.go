@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"sync"
 
 	"github.com/muster-dev/muster/internal/renderer"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
@@ -31,6 +32,9 @@ type work struct {
 	approve  string
 	retry    retry // what is due to be tried again, if the rollout waits
 
+	// readsLabels tells whether the files hold a chart that may read the cluster's labels.
+	readsLabels func() bool
+
 	outcomes []Outcome // sorted by cluster
 	// receivers of the same change take objects over from this bundle, by workspace/name.
 	receivers map[string]*work
@@ -46,6 +50,7 @@ func (w *work) key() string { return w.desired.Key() }
 // depend on is as it was.
 func (d *Deployer) prepare(ctx context.Context, f *fleet, one Desired) (*work, error) {
 	w := &work{desired: one, facts: f.facts, classes: f.classes, retry: d.retries.of(one.Key())}
+	w.readsLabels = sync.OnceValue(func() bool { return mayReadLabels(w.inputs.Files) })
 	var err error
 	if w.bundle, err = d.bundle(ctx, keyOf(one.Bundle)); err != nil {
 		return nil, err

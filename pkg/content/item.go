@@ -147,6 +147,8 @@ type Source struct {
 	Options json.RawMessage `json:"options"`
 	// Context for value templates.
 	Context json.RawMessage `json:"context,omitempty"`
+	// Labels of the cluster, if what is rendered may read them.
+	Labels map[string]string `json:"labels,omitempty"`
 	// Reason says why the bundle is rendered on the cluster.
 	Reason string `json:"reason"`
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/muster-dev/muster/internal/distribution"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
+	"github.com/muster-dev/muster/pkg/bundle"
 	"github.com/muster-dev/muster/pkg/content"
 )
 
@@ -60,6 +61,50 @@ func TestWhatOnlyAClusterCanRenderTravelsAsSourceAndLosesNothing(t *testing.T) {
 		t.Errorf("the way back is held: %+v", holds)
 	}
 	w.wantSays("a", "app@3")
+}
+
+// Only the hub knows a cluster's labels.
+func TestLabelsTravelToChartsThatMayReadThem(t *testing.T) {
+	cases := map[string]struct {
+		template string
+		want     bool
+	}{
+		"names them":       {"{{ .Values.global.fleet.clusterLabels.env }}", true},
+		"executes values":  {"{{ tpl .Values.text . }}", true},
+		"reads its values": {"{{ .Values.text }}", false},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.cluster("a", map[string]string{"env": "prod"})
+			w.cluster("b", map[string]string{"env": "test"})
+			h := w.process()
+			made := func() distribution.Desired {
+				d := late(w.fromGit("app", "ConfigMap/one"))
+				d.Inputs.Files = append(d.Inputs.Files, bundle.File{Path: "templates/t.yaml", Data: []byte(c.template)})
+				return d
+			}
+			h.deploy(made())
+			a, item := h.contentOn("a")
+			b, _ := h.contentOn("b")
+			if (a != b) != c.want || (item.Source.Labels["env"] == "prod") != c.want {
+				t.Errorf("labels %v, contents %s and %s", item.Source.Labels, a, b)
+			}
+			h = w.process()
+			h.calls.take()
+			h.all()
+			h.deploy(made())
+			wantWrites(t, h)
+
+			w.label("b", map[string]string{"env": "prod"})
+			disagree := h.composer.Disagreeing(w.workspace+"/b", distribution.FactsOf(w.mustCluster("b")))
+			h.redeploy("app")
+			if b, _ = h.contentOn("b"); b != a || (len(disagree) == 1) != c.want {
+				t.Errorf("b has %s with a's labels, a has %s; its label concerned %v", b, a, disagree)
+			}
+			w.wantSays("a", "app@1")
+		})
+	}
 }
 
 // Between source and manifests nothing is known to be lost; against the last
