@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -204,6 +205,9 @@ func decidedWarning(m made, other *elsewhere) v1alpha1.Problem {
 		if strings.HasPrefix(other.reason, option) {
 			where = optionPosition(m.bundle, m.decision, option+":")
 		}
+	}
+	if file, _, ok := strings.Cut(other.reason, " is encrypted with SOPS"); ok && inRepository(m.bundle, file) {
+		where = bundle.Position{File: path.Join(m.bundle.Path, file)}
 	}
 	return v1alpha1.Problem{
 		File: where.File, Line: where.Line, Column: where.Column, Bundle: m.bundle.Name,

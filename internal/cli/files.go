@@ -15,6 +15,7 @@ import (
 	"github.com/muster-dev/muster/pkg/targets"
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/version"
 )
 
 // fileFlags choose what is read without a hub.
@@ -45,6 +46,17 @@ func (f *renderFlags) bind(c *cobra.Command) {
 	c.Flags().StringSliceVar(&f.APIVersions, "api-versions", nil, "API `versions` that charts see, such as monitoring.coreos.com/v1 (default: the cluster's in the inventory, else Kubernetes' own)")
 	c.Flags().BoolVar(&f.FetchCharts, "fetch-charts", false, "fetch charts that are not in the repository, without credentials, and keep them in the user's cache directory")
 	c.Flags().IntVar(&f.Workers, "workers", 0, "how many renders run at once (default: one per processor, at most 4)")
+}
+
+// check refuses what no cluster is; a bundle would be blamed for it.
+func (f *renderFlags) check() error {
+	if f.KubeVersion == "" {
+		return nil
+	}
+	if _, err := version.ParseGeneric(f.KubeVersion); err != nil {
+		return usagef("--kube-version %s is no version of Kubernetes; write it like v1.36.0", f.KubeVersion)
+	}
+	return nil
 }
 
 // fleet is a repository and an inventory, read and matched like on a hub.

@@ -9,6 +9,7 @@ import (
 	"github.com/muster-dev/muster/internal/renderer"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/bundle"
+	"github.com/muster-dev/muster/pkg/targets"
 )
 
 // Codes of problems that show only when a bundle is rendered.
@@ -21,7 +22,11 @@ const (
 
 // problemIn says where in the repository a render failed, and why.
 func problemIn(b *bundle.Bundle, d decision, err error) v1alpha1.Problem {
-	p := v1alpha1.Problem{Code: codeRenderFailed, Message: err.Error()}
+	p := v1alpha1.Problem{Code: codeRenderFailed, Message: decisionText(d, err)}
+	var denied *targets.Denied
+	if errors.As(err, &denied) {
+		p.Code, p.Message = v1alpha1.ReasonPolicyDenied, denied.Reason
+	}
 	var problem *renderer.Problem
 	if errors.As(err, &problem) {
 		p = problem.Problem
@@ -38,6 +43,12 @@ func problemIn(b *bundle.Bundle, d decision, err error) v1alpha1.Problem {
 	}
 	p.Severity, p.Bundle = bundle.Error, b.Name
 	return p
+}
+
+// decisionText leaves out the cluster of a decision that failed: whoever prints
+// it names all clusters on which it fails alike.
+func decisionText(d decision, err error) string {
+	return strings.TrimPrefix(err.Error(), fmt.Sprintf("match cluster %s/%s: ", d.Workspace, d.Cluster))
 }
 
 // inRepository tells the bundle's own files from those of a chart that was fetched.

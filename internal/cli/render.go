@@ -73,6 +73,9 @@ func (a *app) render(ctx context.Context, o renderOptions, dir string) error {
 	if o.All && (o.Cluster != "" || len(o.Labels) > 0) {
 		return usagef("--all-clusters renders the clusters of the inventory; --cluster and --labels name one")
 	}
+	if err := o.renderFlags.check(); err != nil {
+		return err
+	}
 	f, err := o.load(dir, a.In)
 	if err != nil {
 		return err

@@ -68,6 +68,9 @@ func (a *app) validate(ctx context.Context, o validateOptions, dir string) error
 	if err := onlyJSON(o.Output); err != nil {
 		return err
 	}
+	if err := o.renderFlags.check(); err != nil {
+		return err
+	}
 	if err := directory(dir); err != nil {
 		return &exitError{Code: ExitTimedOut, Err: err}
 	}

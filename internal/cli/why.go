@@ -63,6 +63,9 @@ func (a *app) why(ctx context.Context, o whyOptions, given []string) error {
 	if err := onlyJSON(o.Output); err != nil {
 		return err
 	}
+	if err := o.renderFlags.check(); err != nil {
+		return err
+	}
 	f, err := o.inventoried(given[0], a.In)
 	if err != nil {
 		return err
