@@ -1,8 +1,12 @@
 package kustomize
 
 import (
+	stdmaps "maps"
 	"path"
+	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 
 	"github.com/muster-dev/muster/pkg/bundle/manifest"
 )
@@ -22,17 +26,17 @@ func (k kustomization) judgePlugins() error {
 
 func (k kustomization) judgePlugin(field, entry string) error {
 	if isInline(entry) {
-		return k.judgeConfig(k.file, []byte(entry))
+		return k.judgeConfig(k.file, k.top, lineOf(k.top, field, entry), []byte(entry))
 	}
 	target, err := k.resolve(field, entry)
 	if err != nil {
 		return err
 	}
 	if data, isFile := k.files[target]; isFile {
-		return k.judgeConfig(target, data)
+		return k.judgeConfig(target, document(data), 0, data)
 	}
 	// A directory is built first; what comes out of it are the configurations.
-	file, err := k.scan.kustomization(target, k.file)
+	file, err := k.scan.kustomization(target, k.file, lineOf(k.top, field, entry))
 	if err != nil {
 		return err
 	}
@@ -41,20 +45,22 @@ func (k kustomization) judgePlugin(field, entry string) error {
 
 // judgeDirectory looks at every manifest below a directory of plugin configurations.
 func (k kustomization) judgeDirectory(dir string) error {
-	for name, data := range k.files {
+	for _, name := range slices.Sorted(stdmaps.Keys(k.files)) {
+		data := k.files[name]
 		below := dir == "." || strings.HasPrefix(name, dir+"/")
 		if !below || k.find(path.Dir(name)) == name || !strings.HasSuffix(name, ".yaml") && !strings.HasSuffix(name, ".yml") {
 			continue
 		}
-		if err := k.judgeConfig(name, data); err != nil {
+		if err := k.judgeConfig(name, document(data), 0, data); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// judgeConfig judges the text of plugin configurations that stands in file.
-func (k kustomization) judgeConfig(file string, text []byte) error {
+// judgeConfig judges the text of plugin configurations that stands in file, of
+// which top is known, on a line, if that is known.
+func (k kustomization) judgeConfig(file string, top *yaml.Node, line int, text []byte) error {
 	for _, doc := range manifest.Values(text) {
 		config, ok := folded(doc).(map[string]any)
 		if !ok {
@@ -62,9 +68,9 @@ func (k kustomization) judgeConfig(file string, text []byte) error {
 		}
 		kind, _ := config["kind"].(string)
 		if config["apiversion"] != "builtin" || strings.Contains(kind, "HelmChart") {
-			return manifest.NewFault(file, 0, manifest.ExecRefused, "plugin %s of %v would run a program; only builtin plugins are allowed", kind, config["apiversion"])
+			return manifest.NewFault(file, line, manifest.ExecRefused, "plugin %s of %v would run a program; only builtin plugins are allowed", kind, config["apiversion"])
 		}
-		at := kustomization{scan: k.scan, file: file, dir: k.dir, body: config}
+		at := kustomization{scan: k.scan, file: file, dir: k.dir, body: config, top: top}
 		for _, field := range []string{"path", "paths", "files", "env", "envs"} {
 			if err := at.judgeNamed(kind, config[field]); err != nil {
 				return err

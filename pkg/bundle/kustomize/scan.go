@@ -1,11 +1,13 @@
 package kustomize
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
 
+	yamlnode "go.yaml.in/yaml/v3"
 	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/yaml"
 
@@ -30,10 +32,12 @@ type scan struct {
 	// built counts what building a directory builds, itself included.
 	built   map[string]int
 	tainted bool
+	// written is the text of the files that were changed here: lines count in it.
+	written map[string][]byte
 }
 
 func newScan(files []bundle.File, progress func(string)) *scan {
-	s := &scan{files: map[string][]byte{}, dirs: map[string]bool{".": true}, visited: map[string]bool{}, built: map[string]int{}, progress: progress}
+	s := &scan{files: map[string][]byte{}, dirs: map[string]bool{".": true}, visited: map[string]bool{}, built: map[string]int{}, written: map[string][]byte{}, progress: progress}
 	for _, f := range files {
 		s.files[f.Path] = f.Data
 		for dir := path.Dir(f.Path); dir != "." && dir != "/"; dir = path.Dir(dir) {
@@ -76,6 +80,14 @@ func (s *scan) tell(file string) {
 	}
 }
 
+// textOf is a file as its author wrote it.
+func (s *scan) textOf(file string) []byte {
+	if text, changed := s.written[file]; changed {
+		return text
+	}
+	return s.files[file]
+}
+
 // kustomization judges the one in dir, which the file from names, and returns its file.
 func (s *scan) kustomization(dir, from string) (string, error) {
 	file := s.find(dir)
@@ -90,19 +102,35 @@ func (s *scan) kustomization(dir, from string) (string, error) {
 		return "", manifest.NewFault(file, 0, manifest.LimitExceeded, "more than %d kustomizations", maxDepth)
 	}
 	s.tell(file)
-	body := map[string]any{}
-	if err := yaml.UnmarshalStrict(s.files[file], &body); err != nil {
-		return "", manifest.YAMLFault(file, err)
+	k, err := s.read(file)
+	if err != nil {
+		return "", err
 	}
-	k := kustomization{scan: s, file: file, dir: dir, body: folded(body).(map[string]any)}
 	s.built[dir] = 1
 	if err := k.judge(); err != nil {
+		return "", err
+	}
+	if err := checkFields(file, k.top); err != nil {
 		return "", err
 	}
 	if s.built[dir] > maxBuilt {
 		return "", manifest.NewFault(file, 0, manifest.LimitExceeded, "it includes more than %d kustomizations, counting each as often as it is included", maxBuilt)
 	}
 	return file, nil
+}
+
+func (s *scan) read(file string) (kustomization, error) {
+	top := document(s.textOf(file))
+	var value any
+	if err := yaml.UnmarshalStrict(s.files[file], &value); err != nil {
+		return kustomization{}, manifest.YAMLFault(file, err)
+	}
+	body, ok := value.(map[string]any)
+	if !ok && value != nil {
+		return kustomization{}, manifest.NewFault(file, 1, manifest.InvalidYAML, "not a kustomization: want a mapping")
+	}
+	body, _ = folded(body).(map[string]any)
+	return kustomization{scan: s, file: file, dir: path.Dir(file), body: body, top: top}, nil
 }
 
 // addManifests puts a chart's output in as a resource. The file is there even if
@@ -130,7 +158,7 @@ func (s *scan) addManifests(dir string, manifests []byte) error {
 	if err != nil {
 		return manifest.NewFault(file, 0, manifest.RenderFailed, "add %s: %v", ManifestsFile, err)
 	}
-	s.files[file] = data
+	s.files[file], s.written[file] = data, s.files[file]
 	return nil
 }
 
@@ -151,6 +179,8 @@ type kustomization struct {
 	file string
 	dir  string
 	body map[string]any
+	// top is what stands in the file, for its lines.
+	top *yamlnode.Node
 }
 
 // Fields of a kustomization by what their entries are.
@@ -175,7 +205,7 @@ func (k kustomization) value(field string) any { return k.body[strings.ToLower(f
 func (k kustomization) judge() error {
 	for _, field := range helmFields {
 		if k.value(field) != nil {
-			return k.fault(manifest.ExecRefused, "%s runs helm; use the bundle's own helm options", field)
+			return k.placed(field, "", k.fault(manifest.ExecRefused, "%s runs helm; use the bundle's own helm options", field))
 		}
 	}
 	k.scan.tainted = k.scan.tainted || k.value("openapi") != nil || k.value("crds") != nil
@@ -197,7 +227,7 @@ func (k kustomization) judgeIncludes() error {
 			}
 			if s := k.scan; s.dirs[target] && s.files[target] == nil {
 				if _, err := s.kustomization(target, k.file); err != nil {
-					return err
+					return k.placed(field, entry, err)
 				}
 				s.built[k.dir] += s.built[target]
 			}
@@ -272,9 +302,24 @@ func (k kustomization) resolveAll(field string, names []string) error {
 	return nil
 }
 
-// resolve turns what an entry names into a path of the bundle, and refuses
-// everything that is none: kustomize takes what it does not find for an address.
+// placed gives a fault of this file the line of the entry that it is about. That
+// costs a walk through the file, so nobody does it before there is a fault.
+func (k kustomization) placed(field, entry string, err error) error {
+	var fault *manifest.Fault
+	if errors.As(err, &fault) && fault.File == k.file && fault.Line == 0 {
+		fault.Line = lineOf(k.top, field, entry)
+	}
+	return err
+}
+
 func (k kustomization) resolve(field, entry string) (string, error) {
+	target, err := k.target(field, entry)
+	return target, k.placed(field, entry, err)
+}
+
+// target turns what an entry names into a path of the bundle, and refuses
+// everything that is none: kustomize takes what it does not find for an address.
+func (k kustomization) target(field, entry string) (string, error) {
 	target := path.Join(k.dir, entry)
 	_, isFile := k.files[target]
 	exists := isFile || k.dirs[target]
