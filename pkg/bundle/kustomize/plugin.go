@@ -26,19 +26,19 @@ func (k kustomization) judgePlugins() error {
 
 func (k kustomization) judgePlugin(field, entry string) error {
 	if isInline(entry) {
-		return k.judgeConfig(k.file, k.top, lineOf(k.top, field, entry), []byte(entry))
+		return k.placed(field, entry, k.judgeConfig(k.file, k.top, []byte(entry)))
 	}
 	target, err := k.resolve(field, entry)
 	if err != nil {
 		return err
 	}
 	if data, isFile := k.files[target]; isFile {
-		return k.judgeConfig(target, document(data), 0, data)
+		return k.judgeConfig(target, document(data), data)
 	}
 	// A directory is built first; what comes out of it are the configurations.
-	file, err := k.scan.kustomization(target, k.file, lineOf(k.top, field, entry))
+	file, err := k.scan.kustomization(target, k.file)
 	if err != nil {
-		return err
+		return k.placed(field, entry, err)
 	}
 	return k.judgeDirectory(path.Dir(file))
 }
@@ -51,16 +51,16 @@ func (k kustomization) judgeDirectory(dir string) error {
 		if !below || k.find(path.Dir(name)) == name || !strings.HasSuffix(name, ".yaml") && !strings.HasSuffix(name, ".yml") {
 			continue
 		}
-		if err := k.judgeConfig(name, document(data), 0, data); err != nil {
+		if err := k.judgeConfig(name, document(data), data); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// judgeConfig judges the text of plugin configurations that stands in file, of
-// which top is known, on a line, if that is known.
-func (k kustomization) judgeConfig(file string, top *yaml.Node, line int, text []byte) error {
+// judgeConfig judges the text of plugin configurations that stands in file,
+// whose nodes are below top.
+func (k kustomization) judgeConfig(file string, top *yaml.Node, text []byte) error {
 	for _, doc := range manifest.Values(text) {
 		config, ok := folded(doc).(map[string]any)
 		if !ok {
@@ -68,7 +68,7 @@ func (k kustomization) judgeConfig(file string, top *yaml.Node, line int, text [
 		}
 		kind, _ := config["kind"].(string)
 		if config["apiversion"] != "builtin" || strings.Contains(kind, "HelmChart") {
-			return manifest.NewFault(file, line, manifest.ExecRefused, "plugin %s of %v would run a program; only builtin plugins are allowed", kind, config["apiversion"])
+			return manifest.NewFault(file, 0, manifest.ExecRefused, "plugin %s of %v would run a program; only builtin plugins are allowed", kind, config["apiversion"])
 		}
 		at := kustomization{scan: k.scan, file: file, dir: k.dir, body: config, top: top}
 		for _, field := range []string{"path", "paths", "files", "env", "envs"} {
