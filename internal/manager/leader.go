@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -28,6 +29,8 @@ type leader struct {
 	client    client.Client
 	hub       *hub
 	namespace string
+	// checkEvery is how often values on the hub are looked at.
+	checkEvery time.Duration
 
 	hooks    *gitrepo.Hooks
 	repos    *gitrepo.Controller
@@ -43,7 +46,7 @@ type leader struct {
 
 func newLeader(mgr manager.Manager, h *hub, signer distribution.Signer, o Options) *leader {
 	c := mgr.GetClient()
-	l := &leader{manager: mgr, client: c, hub: h, namespace: o.Namespace, hooks: gitrepo.NewHooks()}
+	l := &leader{manager: mgr, client: c, hub: h, namespace: o.Namespace, checkEvery: cmp.Or(o.CheckEvery, DefaultCheckEvery), hooks: gitrepo.NewHooks()}
 	l.reader = distribution.NewReader(h.store)
 	l.status = statuscontroller.New(c, o.Namespace, h.clock)
 	l.clusters = clustercontroller.New(c, l.status.ClusterRefused)
@@ -122,13 +125,9 @@ func (l *leader) observe(ctx context.Context, r *v1alpha1.Rollout) {
 	l.composer.Observe(ctx, r, bundle)
 }
 
-// checkEvery is how often ConfigMaps and Secrets that bundles name on the hub
-// are asked for their versions.
-const checkEvery = 30 * time.Second
-
 // checkHubObjects has bundles looked at whose values on the hub changed.
 func (l *leader) checkHubObjects(ctx context.Context) error {
-	ticker := time.NewTicker(checkEvery)
+	ticker := time.NewTicker(l.checkEvery)
 	defer ticker.Stop()
 	for {
 		select {

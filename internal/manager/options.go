@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/pflag"
 )
@@ -23,7 +24,13 @@ type Options struct {
 	RenderWorkers int
 	Pprof         bool
 	Version       string
+	// CheckEvery is how often ConfigMaps and Secrets that bundles name on the hub are asked for their
+	// versions; 0 is DefaultCheckEvery. No flag: bundles' owners are promised a minute.
+	CheckEvery time.Duration
 }
+
+// DefaultCheckEvery has changes of values on the hub noticed within a minute.
+const DefaultCheckEvery = 30 * time.Second
 
 // AddFlags declares every option.
 func (o *Options) AddFlags(fs *pflag.FlagSet) {
