@@ -200,6 +200,11 @@ func (f *fleet) bundle(name string) (*bundle.Bundle, error) {
 	return nil, unknown("bundle", name, append(known, f.read.Broken...))
 }
 
+// problems are those of the inventory and of the repository.
+func (f *fleet) problems() []v1alpha1.Problem {
+	return slices.Concat(f.inventory.problems, f.read.Problems)
+}
+
 // problemOf is the first error of a broken bundle.
 func (f *fleet) problemOf(name string) v1alpha1.Problem {
 	for _, p := range f.read.Problems {

@@ -38,6 +38,8 @@ type inventory struct {
 	workspaces map[string]map[string]string
 	// objects are ConfigMaps and Secrets.
 	objects objects
+	// problems are warnings about what stands in the files and changes nothing.
+	problems []v1alpha1.Problem
 	// seen tells which file described an object first.
 	seen map[string]string
 }
@@ -57,7 +59,7 @@ func readInventory(files []string, in io.Reader) (inventory, error) {
 		if err != nil {
 			return inv, fmt.Errorf("read inventory %s: %w", file, err)
 		}
-		if err := inv.addStream(file, data); err != nil {
+		if err := inv.addStream(&stream{file: file, data: data}); err != nil {
 			return inv, fmt.Errorf("read inventory %s: %w", file, err)
 		}
 	}
@@ -94,8 +96,8 @@ func withoutPath(err error) error {
 	return err
 }
 
-func (inv *inventory) addStream(file string, data []byte) error {
-	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(data)))
+func (inv *inventory) addStream(s *stream) error {
+	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(s.data)))
 	for number := 1; ; number++ {
 		document, err := documents.Read()
 		if errors.Is(err, io.EOF) {
@@ -108,21 +110,21 @@ func (inv *inventory) addStream(file string, data []byte) error {
 		if err := yaml.Unmarshal(document, &object.Object); err != nil {
 			return fmt.Errorf("document %d: %w", number, err)
 		}
-		if err := inv.add(file, object); err != nil {
+		if err := inv.add(s, object); err != nil {
 			return fmt.Errorf("document %d: %w", number, err)
 		}
 	}
 }
 
 // add takes one object, or the items of a List.
-func (inv *inventory) add(file string, object unstructured.Unstructured) error {
+func (inv *inventory) add(s *stream, object unstructured.Unstructured) error {
 	if items, ok := object.Object["items"].([]any); ok && strings.HasSuffix(object.GetKind(), "List") {
 		for i, item := range items {
 			fields, ok := item.(map[string]any)
 			if !ok {
 				return fmt.Errorf("item %d of the %s is not an object", i, object.GetKind())
 			}
-			if err := inv.add(file, unstructured.Unstructured{Object: fields}); err != nil {
+			if err := inv.add(s, unstructured.Unstructured{Object: fields}); err != nil {
 				return err
 			}
 		}
@@ -132,9 +134,16 @@ func (inv *inventory) add(file string, object unstructured.Unstructured) error {
 	if read == nil {
 		return nil
 	}
-	if err := inv.addKnown(file, object, read); err != nil {
+	if err := inv.addKnown(s.file, object, read); err != nil {
+		var fault *fieldFault
+		if errors.As(err, &fault) {
+			if line := s.line(object, fault.field); line > 0 {
+				err = fmt.Errorf("line %d: %w", line, err)
+			}
+		}
 		return fmt.Errorf("%s %s: %w", object.GetKind(), object.GetName(), err)
 	}
+	inv.warnOfFields(s, object)
 	return nil
 }
 

@@ -3,11 +3,7 @@ package cli
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"reflect"
-	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/muster-dev/muster/internal/renderer"
@@ -172,68 +168,4 @@ func readSecret(inv *inventory, object unstructured.Unstructured) error {
 		data[key] = []byte(text)
 	}
 	return inv.objects.add(object, data)
-}
-
-// decode reads names, labels and what somebody wants; status and what the API
-// server adds say nothing here. It is strict about our own kinds, where an unknown
-// field is a misspelling; Fleet's have fields of their own.
-func decode(object unstructured.Unstructured, into any) error {
-	fields := map[string]any{}
-	for key, value := range object.Object {
-		if key != "status" && key != "metadata" {
-			fields[key] = value
-		}
-	}
-	plain := unstructured.Unstructured{Object: fields}
-	plain.SetName(object.GetName())
-	plain.SetNamespace(object.GetNamespace())
-	plain.SetLabels(object.GetLabels())
-	plain.SetAnnotations(object.GetAnnotations())
-	strict := strings.HasPrefix(object.GetAPIVersion(), v1alpha1.Group+"/")
-	err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(plain.Object, into, strict)
-	if runtime.IsStrictDecodingError(err) {
-		return misspelt(err, into)
-	}
-	return err
-}
-
-// unknownField is how the decoder names a field that a type does not have.
-var unknownField = regexp.MustCompile(`unknown field "([^"]+)"`)
-
-// misspelt names the nearest field for each that does not exist.
-func misspelt(err error, into any) error {
-	strict, _ := runtime.AsStrictDecodingError(err)
-	var said []string
-	for _, e := range strict.Errors() {
-		text := e.Error()
-		if m := unknownField.FindStringSubmatch(text); m != nil {
-			name := m[1][strings.LastIndexByte(m[1], '.')+1:]
-			if near := nearest(name, fieldNames(reflect.TypeOf(into), map[reflect.Type]bool{})); near != "" {
-				text += fmt.Sprintf("; did you mean %s?", near)
-			}
-		}
-		said = append(said, text)
-	}
-	slices.Sort(said)
-	return errors.New(strings.Join(said, "; "))
-}
-
-// fieldNames are the JSON names of all fields below a type.
-func fieldNames(t reflect.Type, seen map[reflect.Type]bool) []string {
-	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
-		t = t.Elem()
-	}
-	if t.Kind() != reflect.Struct || seen[t] {
-		return nil
-	}
-	seen[t] = true
-	var names []string
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		if name != "" && name != "-" {
-			names = append(names, name)
-		}
-		names = append(names, fieldNames(t.Field(i).Type, seen)...)
-	}
-	return names
 }

@@ -56,7 +56,7 @@ func (a *app) match(ctx context.Context, files fileFlags, dir, output string) er
 	if err != nil {
 		return err
 	}
-	failed := a.reportProblems(f.read.Problems)
+	failed := a.reportProblems(f.problems())
 	a.tellOfNothing(f)
 	rows := matching{fleet: f, out: bufio.NewWriter(a.Out)}
 	if output == "json" {

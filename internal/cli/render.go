@@ -207,10 +207,11 @@ func (r *rendering) problems() []v1alpha1.Problem {
 	for _, b := range r.fleet.read.Bundles {
 		held[b.Name] = len(b.Unsupported) > 0
 	}
-	return slices.DeleteFunc(slices.Clone(r.fleet.read.Problems), func(p v1alpha1.Problem) bool {
+	return slices.DeleteFunc(r.fleet.problems(), func(p v1alpha1.Problem) bool {
 		other := r.options.Bundle != "" && p.Bundle != "" && p.Bundle != r.options.Bundle
 		holds := p.Code == bundle.CodeNotSupported && held[p.Bundle]
-		return other || p.Severity != bundle.Error && !holds
+		inventory := slices.Contains(r.fleet.inventory.problems, p)
+		return other || p.Severity != bundle.Error && !holds && !inventory
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path"
-	"slices"
 
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/bundle"
@@ -85,7 +84,7 @@ func (a *app) validate(ctx context.Context, o validateOptions, dir string) error
 	if o.Verbose {
 		a.printSkipped(f)
 	}
-	problems := append(slices.Clip(f.read.Problems), found...)
+	problems := append(f.problems(), found...)
 	sortProblems(problems)
 	return a.printProblems(problems, len(f.read.Bundles)+len(f.read.Broken), dir, o.Output)
 }

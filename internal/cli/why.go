@@ -70,6 +70,7 @@ func (a *app) why(ctx context.Context, o whyOptions, given []string) error {
 	if err != nil {
 		return err
 	}
+	a.reportProblems(f.inventory.problems)
 	e, err := f.explain(ctx, o.renderFlags, given[1], given[2])
 	if err != nil {
 		return fmt.Errorf("explain %s on %s: %w", given[1], given[2], err)
