@@ -103,7 +103,7 @@ func (c *complaints) fields(at string, n *yaml.Node, t reflect.Type, deep int) {
 		name := strings.TrimPrefix(at+"."+p.key.Value, ".")
 		field, ok := known[strings.ToLower(p.key.Value)]
 		if !ok {
-			c.add(p.key.Line, "unknown field %q", name)
+			c.add(p.key.Line, "unknown field %.200q", name)
 			continue
 		}
 		c.value(name, p.value, field, deep+1)

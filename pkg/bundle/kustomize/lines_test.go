@@ -20,7 +20,7 @@ func TestFaultsHaveTheLinesTheyAreOn(t *testing.T) {
 			`kustomization.yaml:3: invalid kustomization: unknown field "configMapGenerator[1].nam"`,
 		},
 		"many unknown fields":         {"a: 1\nb: 1\nc: 1\nd: 1\ne: 1\nf: 1\ng: 1\nh: 1\ni: 1\nj: 1\nk: 1\nl: 1\n", `; line 10: unknown field "j"; and more`},
-		"a merged mapping":            {"images:\n- &a\n  name: x\n  tag: b\n- <<: *a\n  name: y\n", `kustomization.yaml:4: invalid kustomization: unknown field "images[0].tag"; line 4: unknown field "images[1].tag"`},
+		"a merged mapping":            {"images:\n- &a\n  name: x\n  tag: b\n- <<: *a\n  newTag: y\n", `kustomization.yaml:4: invalid kustomization: unknown field "images[0].tag"; line 4: unknown field "images[1].tag"`},
 		"a text instead of a list":    {"namePrefix: a\nresources: a.yaml\n", "kustomization.yaml:2: invalid kustomization: resources is not a list"},
 		"a list instead of a mapping": {"commonLabels: [a]\n", "kustomization.yaml:1: invalid kustomization: commonLabels is not a mapping"},
 		"a number instead of a text":  {"\nnamespace: 12\n", "kustomization.yaml:2: invalid kustomization: namespace is not a string; put it in quotes"},
