@@ -77,8 +77,12 @@ func wrongType(plain map[string]any, into any, otherwise error) error {
 	if err := json.Unmarshal(data, reflect.New(reflect.TypeOf(into).Elem()).Interface()); !errors.As(err, &wrong) || wrong.Field == "" {
 		return otherwise
 	}
-	return &fieldFault{wrong.Field, fmt.Sprintf("%s: a %s where a %s is wanted", wrong.Field, typeWord(wrong.Value), kindWord(wrong.Type))}
+	field := embeddedType.ReplaceAllString(wrong.Field, "")
+	return &fieldFault{field, fmt.Sprintf("%s: a %s where a %s is wanted", field, typeWord(wrong.Value), kindWord(wrong.Type))}
 }
+
+// embeddedType is a Go type in the name of a field, which nobody writes.
+var embeddedType = regexp.MustCompile(`\b[A-Z]\w*\.`)
 
 // typeWord is a JSON type in the words of YAML.
 func typeWord(value string) string {

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path"
-	"path/filepath"
 	"strings"
 
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
@@ -32,15 +30,11 @@ func (r *rendering) print(b *bundle.Bundle, c targets.Cluster, item content.Item
 		_, err := r.app.Out.Write(text)
 		return err
 	}
-	name := filepath.Join(c.Workspace, c.Name, b.Name+".yaml")
-	if !filepath.IsLocal(name) || len(strings.Split(name, string(filepath.Separator))) != 3 {
+	name := path.Join(c.Workspace, c.Name, b.Name+".yaml")
+	if !isWrittenName(name) {
 		return fmt.Errorf("write what %s is given: %q is no file below %s", c.Key(), name, r.options.Output)
 	}
-	file := filepath.Join(r.options.Output, name)
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return fmt.Errorf("write what %s is given: %w", c.Key(), err)
-	}
-	if err := os.WriteFile(file, text, 0o644); err != nil {
+	if err := r.written.write(name, text); err != nil {
 		return fmt.Errorf("write what %s is given: %w", c.Key(), err)
 	}
 	return nil

@@ -44,6 +44,10 @@ whose values are not there is named on stderr as decided on the cluster, or on t
 hub, and is no failure. Values that a chart draws anew each time, such as
 passwords, are printed as VOLATILE.
 
+With -o, files that an earlier run for the same repository wrote into DIR and this
+one does not are removed, unless somebody changed them or a bundle failed. DIR has
+a list of what was written, .muster-render.
+
 Exit code: 0 done, also if nothing matched; 1 a bundle failed.`,
 		Example: `  muster render . --inventory inventory.yaml --cluster eu-1
   muster render . --labels env=prod,region=eu --bundle fleet-apps-checkout
@@ -91,6 +95,9 @@ func (a *app) render(ctx context.Context, o renderOptions, dir string) error {
 	}
 	defer shop.close()
 	r := &rendering{app: a, options: o, fleet: f, shop: shop}
+	if o.All {
+		return r.withWritten(func() error { return r.run(ctx) })
+	}
 	return r.run(ctx)
 }
 
@@ -163,6 +170,8 @@ type rendering struct {
 	matched int
 	failed  bool
 	named   lastNamed
+	// written is where -o writes to.
+	written *written
 	// undecided are lines about bundles whose objects the files do not decide, each once.
 	undecided map[string]bool
 }
