@@ -44,12 +44,13 @@ func (r *rendering) print(b *bundle.Bundle, c targets.Cluster, item content.Item
 func (r *rendering) stream(b *bundle.Bundle, item content.Item) ([]byte, error) {
 	sources := sourcesOf(b, item, r.named.in(b))
 	var out bytes.Buffer
-	for i, object := range item.Objects {
+	for _, i := range inTurn(item.Objects) {
+		object := item.Objects[i]
 		text, err := r.document(object)
 		if err != nil {
 			return nil, fmt.Errorf("print %s of bundle %s: %w", object.Key, b.Name, err)
 		}
-		fmt.Fprintf(&out, "---\n# bundle: %s source: %s\n%s", b.Name, sources[i], volatileComments(item, object))
+		fmt.Fprintf(&out, "---\n# bundle: %s source: %s\n%s%s", b.Name, sources[i], hookComment(object), volatileComments(item, object))
 		out.Write(text)
 	}
 	return out.Bytes(), nil
