@@ -126,3 +126,12 @@ func TestRemoteChartSaysWhatMergedOptionsName(t *testing.T) {
 		}
 	}
 }
+
+// repeat writes a line n times with its number filled in.
+func repeat(n int, line string) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, line, i)
+	}
+	return b.String()
+}

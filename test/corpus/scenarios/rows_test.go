@@ -50,7 +50,7 @@ var rows = map[int][]string{
 	44: {"test/corpus/scenarios/testdata/44.txtar"},
 	45: {"test/corpus/scenarios/testdata/45.txtar"},
 	47: {"test/corpus/scenarios/testdata/47.txtar"},
-	48: {"test/corpus/scenarios/testdata/48.txtar", "test/integration/hub: TestMissingHubValuesKeepWhatRuns", "test/integration/hub: TestWhatOnlyAClusterCanRenderTravelsAsSourceAndLosesNothing"},
+	48: {"test/corpus/scenarios/testdata/48.txtar", "test/integration/hub: TestScenario48", "test/integration/hub: TestWhatOnlyAClusterCanRenderTravelsAsSourceAndLosesNothing"},
 }
 
 // TestEveryRowIsProven fails when a proof is renamed or deleted.
