@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/muster-dev/muster/internal/distribution"
 	"github.com/muster-dev/muster/internal/renderer"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
@@ -188,14 +190,20 @@ func TestALossThatIsRenderedLaterIsNoPersonsOwnAct(t *testing.T) {
 // Nobody touches anything: the bundle controller comes back by itself.
 func TestTheBundleControllerComesBackForWhatCouldNotBeTried(t *testing.T) {
 	f := follow(t)
-	f.misses(1, func() error { return errors.New("no process") })
 	f.create()
-	f.push(map[string]string{"app/a.yaml": object("one", "1"), "app/fleet.yaml": "name: app\n"})
-	f.until("asked to come back", func() bool { return f.deployer.Again(f.workspace+"/app") > 0 })
-	f.bundles.Mark(f.workspace + "/app")
+	f.misses(1, func() error { return errors.New("no process") })
+	b := &v1alpha1.Bundle{ObjectMeta: metav1.ObjectMeta{Namespace: f.workspace, Name: "mine"}}
+	b.Spec.Targets = f.fromGit("mine").Bundle.Spec.Targets
+	b.Spec.Resources = []v1alpha1.BundleResource{{Name: "a.yaml", Content: object("one", "1")}}
+	check(t, f.api.Create(t.Context(), b))
+	f.bundles.Mark(f.workspace + "/mine")
+	f.until("asked to come back", func() bool { return f.deployer.Again(f.workspace+"/mine") > 0 })
 	f.pass(5 * time.Second)
-	f.until("tried again", func() bool { return f.deployer.Again(f.workspace+"/app") == 0 })
-	f.until("deployed", func() bool { return f.rollout("app").Status.Clusters == 2 })
-	check(t, f.compose())
-	f.wantSays("a", "app@1")
+	f.until("deployed", func() bool {
+		check(t, f.compose())
+		return f.says("a") == "mine@1"
+	})
+	if got := f.deployer.Again(f.workspace + "/mine"); got != 0 {
+		t.Errorf("what is deployed is tried again in %s", got)
+	}
 }
