@@ -85,10 +85,12 @@ func (f *fileFlags) load(dir string, in io.Reader) (*fleet, error) {
 		return nil, err
 	}
 	r := f.repoFor(dir, repo)
-	return &fleet{
+	loaded := &fleet{
 		dir: dir, repo: repo, inventory: inv, groups: targets.NewGroups(inv.groups),
 		read: bundle.Load(bundle.DirTree(os.DirFS(dir)), r), repoName: r.Name,
-	}, nil
+	}
+	loaded.inventory.problems = append(loaded.inventory.problems, loaded.untargeted()...)
+	return loaded, nil
 }
 
 // directory refuses what cannot be read at all.

@@ -15,6 +15,8 @@ func TestAnInterruptEndsOfflineCommandsToo(t *testing.T) {
 	for _, command := range []string{
 		"validate ../../examples/fleet-repo --inventory ../../examples/inventory.yaml",
 		"render ../../examples/fleet-repo --inventory ../../examples/inventory.yaml --cluster eu-1",
+		"match ../../examples/fleet-repo --inventory ../../examples/inventory.yaml",
+		"match ../../examples/fleet-repo --inventory ../../examples/inventory.yaml -o json",
 		"why ../../examples/fleet-repo edge-proxy eu-1 --inventory ../../examples/inventory.yaml",
 	} {
 		var out, errs bytes.Buffer

@@ -27,11 +27,13 @@ func (a *app) validateCommand() *cobra.Command {
 
 Reads every bundle under DIR as the hub would, and renders it as far as that does
 not depend on a cluster. With --inventory every bundle is matched and rendered for
-every cluster, which finds what only shows there. Charts that are not in the
-repository are fetched with --inventory and --fetch-charts only.
+every cluster, which finds what only shows there, and objects that two bundles hold
+on one cluster. Charts that are not in the repository are fetched with --inventory
+and --fetch-charts only.
 
 Warnings are what deserves a look and is not wrong: template functions that print
-something else each time, bundles whose objects are decided on the cluster.
+something else each time, bundles whose objects are decided on the cluster, and
+faults that a cluster may cure, until an inventory says which clusters there are.
 
 Exit code: 0 nothing is wrong (warnings may be printed), 1 there are errors,
 3 DIR cannot be read.`,
