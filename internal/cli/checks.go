@@ -14,6 +14,7 @@ import (
 	"github.com/muster-dev/muster/internal/renderer"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/bundle"
+	"github.com/muster-dev/muster/pkg/bundle/manifest"
 	"github.com/muster-dev/muster/pkg/targets"
 )
 
@@ -70,6 +71,7 @@ func draftsOf(b *bundle.Bundle) []decision {
 		if templated && o.Helm != nil && len(o.Helm.TemplateValues) > 0 {
 			return // they are never rendered without a cluster
 		}
+		d.templated = templated
 		d.tentative = tentative || templated || asksCluster(b.Files)
 		drafts = append(drafts, d)
 	}
@@ -134,7 +136,10 @@ func (c *checks) take(m made) error {
 			c.add(problemIn(m.bundle, m.decision, m.err), "")
 		}
 	case m.decision.tentative && !unparsed(m):
-		c.guess(problemIn(m.bundle, m.decision, m.err))
+		// A schema says nothing about a template in place of its value.
+		if p := problemIn(m.bundle, m.decision, m.err); !m.decision.templated || p.Code != manifest.InvalidValues {
+			c.guess(p)
+		}
 	case m.decision.draft:
 		c.add(problemIn(m.bundle, m.decision, m.err), "")
 	default:

@@ -16,6 +16,8 @@ type decision struct {
 	draft bool
 	// tentative is true where too little is known of the cluster to blame the files.
 	tentative bool
+	// templated is true where values still hold the text of templates.
+	templated bool
 	// parsed is true where nothing is asked but whether value templates can be read.
 	parsed bool
 }
