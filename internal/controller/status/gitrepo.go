@@ -58,6 +58,9 @@ func (c *Controller) writeGitRepo(ctx context.Context, it item, key client.Objec
 		return 0, client.IgnoreNotFound(err)
 	}
 	trouble, err := c.trouble(ctx, it.key)
+	if err == nil && trouble == nil {
+		trouble, err = c.untargeted(ctx, &g)
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -97,6 +100,29 @@ func (c *Controller) trouble(ctx context.Context, repo string) (*fold.Verdict, e
 	}
 	return nil, nil
 }
+
+// untargeted says of a GitRepo without targets that its bundles reach nobody,
+// since there is no ClusterGroup that takes their place.
+func (c *Controller) untargeted(ctx context.Context, g *v1alpha1.GitRepo) (*fold.Verdict, error) {
+	counts, bundles, _, _ := c.foldRepo(g.Namespace + "/" + g.Name)
+	if len(g.Spec.Targets) > 0 || bundles == 0 || counts.Summary().Desired > 0 {
+		return nil, nil
+	}
+	var group v1alpha1.ClusterGroup
+	err := c.client.Get(ctx, client.ObjectKey{Namespace: g.Namespace, Name: defaultGroup}, &group)
+	if err == nil {
+		return nil, nil
+	}
+	if client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("read ClusterGroup %s/%s: %w", g.Namespace, defaultGroup, err)
+	}
+	return &fold.Verdict{Reason: v1alpha1.ReasonNoTargets, Message: fmt.Sprintf(
+		`the GitRepo names no targets, and workspace %s has no ClusterGroup %s, which it then means; for every cluster, add to its spec the line "targets: [{clusterSelector: {}}]"`,
+		g.Namespace, defaultGroup)}, nil
+}
+
+// defaultGroup is the ClusterGroup that a GitRepo without targets means.
+const defaultGroup = "default"
 
 func (c *Controller) membersOf(repo string) []string {
 	c.mu.Lock()

@@ -4,6 +4,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 )
 
 // Two paths in one GitRepo are two bundles, and both are deployed.
@@ -40,4 +43,22 @@ func TestScenario15ALabelRemovedFromTheOptionsFile(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"kept": "here"}, own()); diff != "" {
 		t.Errorf("labels after one left the file (-want +got):\n%s", diff)
 	}
+}
+
+// No targets at all mean the ClusterGroup default; without such a group nothing
+// is deployed, and the GitRepo says what to add.
+func TestScenario13WithoutADefaultGroup(t *testing.T) {
+	f := follow(t)
+	f.create("app")
+	f.edit(func(g *v1alpha1.GitRepo) { g.Spec.Targets = nil })
+	f.settled(f.push(map[string]string{"app/a.yaml": object("app", "1")}))
+	f.saysWhy(v1alpha1.ReasonNoTargets, "targets: [{clusterSelector: {}}]")
+	f.wantSays("a", "")
+
+	check(t, f.api.Create(t.Context(), &v1alpha1.ClusterGroup{
+		ObjectMeta: metav1.ObjectMeta{Namespace: f.workspace, Name: "default"},
+		Spec:       v1alpha1.ClusterGroupSpec{Selector: &metav1.LabelSelector{}},
+	}))
+	f.settled(f.push(map[string]string{"app/a.yaml": object("app", "2")}))
+	f.wantSays("a", "fleet-app@1")
 }
