@@ -208,7 +208,10 @@ func muteOthers(c *chart.Chart, only *chart.File) (restore func()) {
 func (r Release) objects(c *loaded, printed map[string]string) ([]manifest.Object, error) {
 	var objects []manifest.Object
 	for _, crd := range c.CRDObjects() {
-		file := c.file(path.Join(c.Name(), crd.Filename))
+		file, known := c.places[crd.File]
+		if !known {
+			file = c.in(crd.Filename)
+		}
 		found, err := manifest.Decode(file, crd.File.Data, manifest.Options{Lenient: true, MaxObjects: r.MaxObjects})
 		if err != nil {
 			return nil, err
