@@ -119,11 +119,14 @@ func (a *app) printSkipped(f *fleet) {
 
 func (a *app) printProblems(problems []v1alpha1.Problem, bundles int, dir, output string) error {
 	findings := make([]finding, 0, len(problems))
-	errs := 0
+	errs, code := 0, ExitFailed
 	for _, p := range problems {
 		findings = append(findings, finding{p.File, p.Line, p.Column, p.Severity, p.Code, p.Message, p.Suggestion, p.Bundle})
 		if p.Severity == bundle.Error {
 			errs++
+		}
+		if p.Severity == bundle.Error && p.Code == bundle.CodeUnreadable {
+			code = ExitTimedOut // 3: what could not be read, nobody can judge
 		}
 	}
 	if err := a.printFindings(findings, problems, output); err != nil {
@@ -133,7 +136,7 @@ func (a *app) printProblems(problems []v1alpha1.Problem, bundles int, dir, outpu
 		a.notef("%s: %s, %s, %s", dir, count(bundles, "bundle"), count(errs, "error"), count(len(problems)-errs, "warning"))
 	}
 	if errs > 0 {
-		return said(ExitFailed)
+		return said(code)
 	}
 	return nil
 }
