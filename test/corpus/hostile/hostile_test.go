@@ -62,7 +62,7 @@ func TestEveryHostileInputIsRefused(t *testing.T) {
 	if len(inputs) < fewest {
 		t.Fatalf("the corpus holds %d inputs, want at least %d", len(inputs), fewest)
 	}
-	pool, err := renderer.New(renderer.Options{CPU: time.Second, Wall: 30 * time.Second, Workers: 1, Files: true})
+	pool, err := renderer.New(renderer.Options{CPU: 3 * time.Second, Wall: 30 * time.Second, Workers: 1, Files: true})
 	if err != nil {
 		t.Fatal(err)
 	}
