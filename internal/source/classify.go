@@ -38,9 +38,9 @@ func (a address) fail(ctx context.Context, op string, err error) error {
 	}
 	e := &Error{Op: op, URL: a.shown, Kind: v.kind, Detail: oneLine(v.detail, a.auth.secrets()), Hint: v.hint}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		e.cause = context.Cause(ctx)
-		if e.cause == nil {
-			e.cause = context.DeadlineExceeded
+		e.Cause = context.Cause(ctx)
+		if e.Cause == nil {
+			e.Cause = context.DeadlineExceeded
 		}
 	}
 	return e

@@ -32,20 +32,20 @@ var (
 	ErrSymlink = errors.New("is a symbolic link, which is never followed")
 )
 
-// Error says what was tried on which repository, why it failed and what to do next. It never holds credentials.
+// Error says what was tried on which server's URL, why it failed and what to do next. It never holds credentials.
 type Error struct {
-	// Op is what was tried, such as "list refs of".
+	// Op is what was tried, such as "list refs of" or "fetch index".
 	Op string
-	// URL is the repository without user information.
+	// URL is shown without user information and query.
 	URL string
-	// Kind is one of the Err values of this package.
+	// Kind is one of the Err values of this package, or of internal/source/charts.
 	Kind error
 	// Detail is what happened, on one line.
 	Detail string
 	// Hint is what to do next; it may be empty.
 	Hint string
-
-	cause error
+	// Cause is a context error underneath, where it is safe to look at; it may be nil.
+	Cause error
 }
 
 // Error implements error.
@@ -59,10 +59,10 @@ func (e *Error) Error() string {
 
 // Unwrap gives errors.Is the kind and, where it is safe to look at, a context error underneath.
 func (e *Error) Unwrap() []error {
-	if e.cause == nil {
+	if e.Cause == nil {
 		return []error{e.Kind}
 	}
-	return []error{e.Kind, e.cause}
+	return []error{e.Kind, e.Cause}
 }
 
 // maxDetail bounds what a server's own words may add to a message.

@@ -40,7 +40,7 @@ func failure(ctx context.Context, op, shown string, err error) error {
 	e := &Error{Op: op, URL: shown, Kind: v.kind, Detail: manifest.Clean(v.detail), Hint: v.hint}
 	if ctx.Err() != nil && (v.kind == ErrUnreachable || v.kind == ErrProtocol) {
 		e.Kind, e.Detail, e.Hint = ErrUnreachable, "no complete answer in time", "is the server up and reachable from the hub?"
-		e.cause = context.Cause(ctx)
+		e.Cause = context.Cause(ctx)
 	}
 	return e
 }

@@ -2,7 +2,6 @@ package charts
 
 import (
 	"errors"
-	"fmt"
 	"net/url"
 	"strings"
 
@@ -31,37 +30,7 @@ var (
 )
 
 // Error says what was tried on which URL, why it failed and what to do next. It never holds credentials.
-type Error struct {
-	// Op is what was tried, such as "fetch index".
-	Op string
-	// URL is shown without user information and query.
-	URL string
-	// Kind is one of the Err values of this package.
-	Kind error
-	// Detail is what happened, on one line.
-	Detail string
-	// Hint is what to do next; it may be empty.
-	Hint string
-
-	cause error
-}
-
-// Error implements error.
-func (e *Error) Error() string {
-	text := fmt.Sprintf("%s %s: %s", e.Op, e.URL, e.Detail)
-	if e.Hint == "" {
-		return text
-	}
-	return text + "; " + e.Hint
-}
-
-// Unwrap gives errors.Is the kind and, where there is one, a context error underneath.
-func (e *Error) Unwrap() []error {
-	if e.cause == nil {
-		return []error{e.Kind}
-	}
-	return []error{e.Kind, e.cause}
-}
+type Error = source.Error
 
 // maxShown bounds a URL in a message.
 const maxShown = 300
