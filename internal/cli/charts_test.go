@@ -1,9 +1,6 @@
 package cli_test
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/muster-dev/muster/internal/lab/tgz"
 )
 
 // chartServer serves an HTTP chart repository with two versions of one chart.
@@ -48,27 +47,9 @@ func serveCharts(t *testing.T) *chartServer {
 // packed is a chart as `helm package` makes one.
 func packed(t *testing.T, version string) []byte {
 	t.Helper()
-	var out bytes.Buffer
-	zipped := gzip.NewWriter(&out)
-	archive := tar.NewWriter(zipped)
-	for name, text := range map[string]string{
-		"shop/Chart.yaml":           "apiVersion: v2\nname: shop\nversion: " + version + "\n",
-		"shop/templates/shown.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shown}\ndata: {version: {{ .Chart.Version }}}\n",
-	} {
-		if err := archive.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(text)), Typeflag: tar.TypeReg}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := archive.Write([]byte(text)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := archive.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := zipped.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
+	return tgz.Pack(t,
+		tgz.File{Name: "shop/Chart.yaml", Text: "apiVersion: v2\nname: shop\nversion: " + version + "\n"},
+		tgz.File{Name: "shop/templates/shown.yaml", Text: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shown}\ndata: {version: {{ .Chart.Version }}}\n"})
 }
 
 // remoteRepo is a repository whose only chart is on the server.

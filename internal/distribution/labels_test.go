@@ -1,33 +1,16 @@
 package distribution_test
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
 	"testing"
 
 	"github.com/muster-dev/muster/internal/distribution"
+	"github.com/muster-dev/muster/internal/lab/tgz"
 	"github.com/muster-dev/muster/pkg/bundle"
 )
 
 func packed(t *testing.T, name, text string) []byte {
 	t.Helper()
-	var out bytes.Buffer
-	zipped := gzip.NewWriter(&out)
-	archive := tar.NewWriter(zipped)
-	if err := archive.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(text))}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := archive.Write([]byte(text)); err != nil {
-		t.Fatal(err)
-	}
-	if err := archive.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := zipped.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
+	return tgz.Pack(t, tgz.File{Name: name, Text: text})
 }
 
 func TestAChartThatMayReadLabelsIsFoundInArchives(t *testing.T) {

@@ -3,24 +3,21 @@ package renderer_test
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 
 	"github.com/muster-dev/muster/internal/renderer"
+	"github.com/muster-dev/muster/internal/renderer/rendertest"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 	"github.com/muster-dev/muster/pkg/bundle"
 	"github.com/muster-dev/muster/pkg/content"
 	"github.com/muster-dev/muster/pkg/targets"
 )
 
-// binary is cmd/muster-render, built once, without the race detector: its
-// shadow memory would count against the child's limit.
+// binary is cmd/muster-render, built once.
 var binary string
 
 func TestMain(m *testing.M) {
@@ -30,23 +27,7 @@ func TestMain(m *testing.M) {
 	if attempt := os.Getenv("MUSTER_CONFINED_ATTEMPT"); attempt != "" {
 		os.Exit(attemptConfined(attempt))
 	}
-	os.Exit(withBinary(m))
-}
-
-func withBinary(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "muster-render-test")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "muster-render")
-	build := exec.Command("go", "build", "-o", binary, "github.com/muster-dev/muster/cmd/muster-render")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build muster-render: %v\n%s", err, out)
-		return 1
-	}
-	return m.Run()
+	os.Exit(rendertest.Main(m, &binary))
 }
 
 // newPool is a pool over the real binary that ends with the test.

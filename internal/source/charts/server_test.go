@@ -1,9 +1,7 @@
 package charts_test
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -20,30 +18,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-dev/muster/internal/lab/tgz"
 	"github.com/muster-dev/muster/internal/source/charts"
 )
 
 // archive is a chart as helm package writes it.
 func archive(t testing.TB, name, version string) []byte {
 	t.Helper()
-	var out bytes.Buffer
-	zipped := gzip.NewWriter(&out)
-	tarred := tar.NewWriter(zipped)
-	text := fmt.Sprintf("apiVersion: v2\nname: %s\nversion: %s\n", name, version)
-	header := &tar.Header{Name: name + "/Chart.yaml", Mode: 0o644, Size: int64(len(text))}
-	if err := tarred.WriteHeader(header); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tarred.Write([]byte(text)); err != nil {
-		t.Fatal(err)
-	}
-	if err := tarred.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := zipped.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
+	return tgz.Pack(t, tgz.File{Name: name + "/Chart.yaml", Text: fmt.Sprintf("apiVersion: v2\nname: %s\nversion: %s\n", name, version)})
 }
 
 func digestOf(data []byte) string {

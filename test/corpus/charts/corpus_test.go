@@ -1,9 +1,6 @@
 package charts_test
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +11,7 @@ import (
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"sigs.k8s.io/yaml"
 
+	"github.com/muster-dev/muster/internal/lab/tgz"
 	"github.com/muster-dev/muster/pkg/bundle"
 )
 
@@ -77,24 +75,11 @@ func read(t *testing.T, name string, archive *txtar.Archive) specimen {
 
 func pack(t *testing.T, files []txtar.File) []byte {
 	t.Helper()
-	var out bytes.Buffer
-	zip := gzip.NewWriter(&out)
-	archive := tar.NewWriter(zip)
-	for _, f := range files {
-		if err := archive.WriteHeader(&tar.Header{Name: f.Name, Mode: 0o644, Size: int64(len(f.Data))}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := archive.Write(f.Data); err != nil {
-			t.Fatal(err)
-		}
+	packed := make([]tgz.File, len(files))
+	for i, f := range files {
+		packed[i] = tgz.File{Name: f.Name, Text: string(f.Data)}
 	}
-	if err := archive.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := zip.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
+	return tgz.Pack(t, packed...)
 }
 
 // fromDisk has Helm's own loader read the chart, as its command does.

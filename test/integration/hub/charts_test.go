@@ -1,9 +1,6 @@
 package hub_test
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -15,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-dev/muster/internal/lab/tgz"
 	"github.com/muster-dev/muster/pkg/api/v1alpha1"
 )
 
@@ -96,20 +94,9 @@ func (f *follower) publish(s *chartServer, version string, objects ...string) {
 // chartArchive packs a chart with one template: a ConfigMap that shows its version and a value.
 func chartArchive(t *testing.T, name, version string) []byte {
 	t.Helper()
-	var out bytes.Buffer
-	zipped := gzip.NewWriter(&out)
-	tarred := tar.NewWriter(zipped)
-	for _, file := range [][2]string{
-		{"Chart.yaml", fmt.Sprintf("apiVersion: v2\nname: %s\nversion: %s\n", name, version)},
-		{"templates/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {version: {{ .Chart.Version | quote }}, color: {{ .Values.color | default \"none\" }}}\n"},
-	} {
-		check(t, tarred.WriteHeader(&tar.Header{Name: name + "/" + file[0], Mode: 0o644, Size: int64(len(file[1]))}))
-		_, err := tarred.Write([]byte(file[1]))
-		check(t, err)
-	}
-	check(t, tarred.Close())
-	check(t, zipped.Close())
-	return out.Bytes()
+	return tgz.Pack(t,
+		tgz.File{Name: name + "/Chart.yaml", Text: fmt.Sprintf("apiVersion: v2\nname: %s\nversion: %s\n", name, version)},
+		tgz.File{Name: name + "/templates/a.yaml", Text: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {version: {{ .Chart.Version | quote }}, color: {{ .Values.color | default \"none\" }}}\n"})
 }
 
 func fleetYAML(s *chartServer, version string) string {
